@@ -1,0 +1,71 @@
+# make demo    a real S3 server on this machine, the main job stock and accelerated, side by side
+# make test    all tests
+#
+# Both begin with a bare checkout, Python 3.10 or newer and make. Another Python: make PYTHON=python3.13 test
+
+PYTHON ?= python3
+# More arguments: make test PYTEST="-k signing -x", make test-matrix MATRIX="--only oldest",
+# make bench BENCH="--json".
+PYTEST ?=
+MATRIX ?=
+BENCH ?=
+
+VENV := .venv
+VENVS := .venvs
+RUN := $(VENV)/bin/python
+
+# The name of a stamp holds the version of Python: with another one the environment is made anew.
+VERSION := $(shell $(PYTHON) -c "import sys; print('%d.%d.%d' % sys.version_info[:3])")
+DEMO := $(VENV)/.demo-$(VERSION)
+DEV := $(VENV)/.dev-$(VERSION)
+SOURCES := setup.cfg pyproject.toml tools/environment.py
+
+.PHONY: demo test lint types build smoke bench test-matrix format clean
+.DELETE_ON_ERROR:
+
+demo: $(DEMO)
+	$(RUN) examples/demo.py
+
+test: $(DEV)
+	$(RUN) -m pytest -n auto $(PYTEST)
+
+lint: $(DEV)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: $(DEV)
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+types: $(DEV)
+	$(RUN) -m mypy boto_accel
+	$(RUN) -m mypy tests/typing/api.py
+
+build: $(DEV)
+	rm -rf build dist
+	$(RUN) -m build
+	$(RUN) -m twine check --strict dist/*
+	$(RUN) tools/wheel_contents.py dist
+
+# -I: neither this folder nor the user's own packages are on the path, only the wheel.
+smoke: build
+	$(PYTHON) tools/environment.py $(VENVS)/smoke --fresh -- dist/*.whl
+	$(VENVS)/smoke/bin/python -I -W error tools/smoke.py
+
+bench: $(DEV)
+	$(RUN) -m boto_accel.cli bench $(BENCH)
+
+test-matrix:
+	$(PYTHON) tools/matrix.py $(MATRIX)
+
+clean:
+	rm -rf $(VENV) $(VENVS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+# The demo needs less than the tests do, and what installs in less time is sooner tried.
+$(DEMO): $(SOURCES)
+	$(PYTHON) tools/environment.py $(VENV) -- -e ".[demo]"
+	@touch $@
+
+$(DEV): $(SOURCES)
+	$(PYTHON) tools/environment.py $(VENV) -- -e ".[dev]"
+	@touch $@ $(DEMO)
