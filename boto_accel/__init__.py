@@ -1,0 +1,61 @@
+"""
+The AWS SDKs for Python, faster and unchanged.
+
+    with accelerate():
+        s3.get_object(Bucket="b", Key="k")["Body"].read()
+
+Nothing happens at import, and nothing heavy is imported: each name is when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from boto_accel.errors import (
+        BotoAccelError,
+        InvalidOptionError,
+        MissingExtraError,
+        PatchStateError,
+        UnsupportedBotocoreError,
+    )
+    from boto_accel.fastpath.patch import accelerate, explain
+    from boto_accel.stats import Stats
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BotoAccelError",
+    "InvalidOptionError",
+    "MissingExtraError",
+    "PatchStateError",
+    "Stats",
+    "UnsupportedBotocoreError",
+    "__version__",
+    "accelerate",
+    "explain",
+]
+
+_HOMES = {
+    "BotoAccelError": "errors",
+    "InvalidOptionError": "errors",
+    "MissingExtraError": "errors",
+    "PatchStateError": "errors",
+    "Stats": "stats",
+    "UnsupportedBotocoreError": "errors",
+    "accelerate": "fastpath.patch",
+    "explain": "fastpath.patch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

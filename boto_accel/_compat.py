@@ -1,0 +1,300 @@
+"""
+Every private attribute of botocore and aiobotocore that this package reads.
+
+One function an attribute (or a small group that belongs together). Where a release of botocore
+no longer has it, the function raises `Declined`, so that the call goes on as stock: a missing
+private costs speed, never correctness.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+import botocore.auth
+import botocore.httpchecksum
+import botocore.signers
+from botocore.context import get_context
+
+
+class Declined(Exception):
+    """
+    The fast path does not take this call; stock does, whole and untouched.
+
+    *reason* is a short constant text, without values of the user's: it is a key of the statistics.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _missing(error: AttributeError) -> NoReturn:
+    raise Declined(f"botocore internals differ: no {error.name}") from error
+
+
+def emitter_of(client: Any) -> Any:
+    """The `HierarchicalEmitter` behind `client.meta.events` (an `EventAliaser` or the emitter)."""
+    events = client.meta.events
+    return getattr(events, "_emitter", events)
+
+
+def handlers_of(emitter: Any, event: str) -> tuple[Callable[..., Any], ...]:
+    """The handlers that *event* would call, in the order of the calls."""
+    try:
+        return tuple(emitter._handlers.prefix_search(event))
+    except AttributeError as error:
+        _missing(error)
+
+
+def registrations(emitter: Any) -> object:
+    """
+    A token that is another object after each `register` and `unregister`.
+
+    Source: `HierarchicalEmitter._register_section` and `unregister` replace `_lookup_cache`.
+    """
+    try:
+        return emitter._lookup_cache
+    except AttributeError as error:
+        _missing(error)
+
+
+def endpoint_of(client: Any) -> Any:
+    """The client's `botocore.endpoint.Endpoint`."""
+    try:
+        return client._endpoint
+    except AttributeError as error:
+        _missing(error)
+
+
+def is_async(client: Any) -> bool:
+    """Whether *client* is one of aiobotocore's."""
+    return type(endpoint_of(client)).__module__.startswith("aiobotocore")
+
+
+def signer_of(client: Any) -> Any:
+    """The client's `botocore.signers.RequestSigner`."""
+    try:
+        return client._request_signer
+    except AttributeError as error:
+        _missing(error)
+
+
+def credentials_of(signer: Any) -> Any:
+    """The credentials object that *signer* signs with, or None."""
+    try:
+        return signer._credentials
+    except AttributeError as error:
+        _missing(error)
+
+
+def serializer_of(client: Any) -> Any:
+    """The protocol serializer of *client*, without the validation that is put around it."""
+    try:
+        outer = client._serializer
+    except AttributeError as error:
+        _missing(error)
+    return getattr(outer, "_serializer", outer)
+
+
+def ruleset_resolver_of(client: Any) -> Any:
+    """The client's `EndpointRulesetResolver`, or None for a service without a ruleset."""
+    try:
+        return client._ruleset_resolver
+    except AttributeError as error:
+        _missing(error)
+
+
+def ruleset_of(resolver: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """(parameter definitions, builtins) of a resolver."""
+    try:
+        return resolver._param_definitions, resolver._builtins
+    except AttributeError as error:
+        _missing(error)
+
+
+def redirect_cache_of(handler: Any) -> Mapping[str, str]:
+    """Bucket to region, as `S3RegionRedirectorv2` learned it; *handler* is a method of one."""
+    try:
+        return handler.__self__._cache
+    except AttributeError as error:
+        _missing(error)
+
+
+def parser_defaults_of(endpoint: Any) -> Mapping[str, Any]:
+    """Arguments given to each response parser (the AWS CLI sets its own timestamp parser)."""
+    try:
+        return endpoint._response_parser_factory._defaults
+    except AttributeError as error:
+        _missing(error)
+
+
+def session_settings(http_session: Any) -> tuple[Any, int]:
+    """(timeout, most kept connections) of a URLLib3Session or AIOHTTPSession."""
+    try:
+        return http_session._timeout, http_session._max_pool_connections
+    except AttributeError as error:
+        _missing(error)
+
+
+def proxy_for(http_session: Any, url: str) -> str | None:
+    """The proxy that the session would use for *url*."""
+    try:
+        return http_session._proxy_config.proxy_url_for(url)
+    except AttributeError as error:
+        _missing(error)
+
+
+def connection_pool_of(http_session: Any, url: str) -> Any:
+    """
+    The urllib3 pool that a `URLLib3Session` would take for *url*, with its TLS settings made.
+
+    The fast path makes its connections with it (`_new_conn`), so that name resolution, socket
+    options, TLS and its verification are stock's by construction.
+    """
+    try:
+        pool = http_session._manager.connection_from_url(url)
+        http_session._setup_ssl_cert(pool, url, http_session._verify)
+    except AttributeError as error:
+        _missing(error)
+    return pool
+
+
+def companions_of(http_session: Any) -> Any:
+    """
+    The container of pools that `URLLib3Session.close()` clears.
+
+    A pool of ours that lives in it is let go, and so closed, exactly when stock's are.
+    """
+    try:
+        return http_session._manager.pools
+    except AttributeError as error:
+        _missing(error)
+
+
+def exit_stack_of(http_session: Any) -> Any:
+    """The `AsyncExitStack` that an `AIOHTTPSession` unwinds when its client is closed."""
+    try:
+        return http_session._exit_stack
+    except AttributeError as error:
+        _missing(error)
+
+
+async def aiohttp_session_of(http_session: Any) -> Any:
+    """The `aiohttp.ClientSession` that an `AIOHTTPSession` sends with (made on first use)."""
+    try:
+        return await http_session._get_session(None)
+    except AttributeError as error:
+        _missing(error)
+
+
+def connector_arguments_of(http_session: Any) -> Mapping[str, Any]:
+    """The user's `connector_args` of an `AIOHTTPSession`."""
+    try:
+        return http_session._connector_args
+    except AttributeError as error:
+        _missing(error)
+
+
+def connector_ssl_of(connector: Any) -> Any:
+    """
+    The TLS context that an aiohttp connector makes its connections with.
+
+    Its `_ssl` is a context, True (the default one) or False (an unverified one).
+    Source: `aiohttp.connector.TCPConnector._get_ssl_context`.
+    """
+    try:
+        given = connector._ssl
+    except AttributeError as error:
+        _missing(error)
+    if isinstance(given, ssl.SSLContext):
+        return given
+    context = ssl.create_default_context()
+    if given is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif given is not True:
+        raise Declined("TLS fingerprints")
+    return context
+
+
+def loader_of(client: Any) -> Any:
+    """The loader of models that the client was made with, or None."""
+    return getattr(client, "_loader", None)
+
+
+def is_enabled(history: Any) -> bool:
+    """Whether botocore's `HistoryRecorder` is on; on where that cannot be told."""
+    return bool(getattr(history, "_enabled", True))
+
+
+def uses_global_endpoint(client: Any) -> bool:
+    """Source: `botocore.signers.generate_presigned_url`."""
+    try:
+        return botocore.signers._should_use_global_endpoint(client)
+    except AttributeError as error:
+        _missing(error)
+
+
+def host_of(url: str) -> str:
+    """The Host header that is signed for *url*."""
+    try:
+        return botocore.auth._host_from_url(url)
+    except AttributeError as error:
+        _missing(error)
+
+
+def checksum_classes() -> Mapping[str, Any]:
+    """Algorithm to botocore's class for it: those that can be computed here."""
+    return getattr(botocore.httpchecksum, "_CHECKSUM_CLS", {})
+
+
+def checksum_priority() -> list[str]:
+    """Algorithms that an answer is checked with, best first."""
+    return getattr(botocore.httpchecksum, "_ALGORITHMS_PRIORITY_LIST", [])
+
+
+def current_features() -> frozenset[str] | None:
+    """Feature identifiers that surrounding code registered for the User-Agent; None for none."""
+    context = get_context()
+    return frozenset(context.features) if context is not None and context.features else None
+
+
+STATE_KEY = "_boto_accel"  # entry of a client's __dict__
+
+
+def kept_on(client: Any) -> Any:
+    """What `keep_on` put there, or None."""
+    return client.__dict__.get(STATE_KEY)
+
+
+def keep_on(client: Any, state: Any) -> None:
+    """
+    Keep *state* with *client*, so that it dies with it.
+
+    In the client's own `__dict__` and not in a table of ours: the state refers to the client's
+    handlers, and these may refer to the client. A table would keep all of them for ever.
+    """
+    client.__dict__[STATE_KEY] = state
+
+
+def current_time() -> Any:
+    """Now in UTC, without a zone, by botocore's clock."""
+    return botocore.auth.get_current_datetime()
+
+
+def signing_time() -> str:
+    """The time that a signature made now carries ("20261121T064958Z"), by botocore's clock."""
+    global _last_time
+    now = current_time().replace(microsecond=0)
+    known = _last_time  # one read: another thread may replace it
+    if known[0] == now:
+        return known[1]
+    text = now.strftime("%Y%m%dT%H%M%SZ")
+    _last_time = (now, text)
+    return text
+
+
+# The last second that was asked for, and its text: strftime is not cheap.
+_last_time: tuple[Any, str] = (None, "")

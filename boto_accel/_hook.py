@@ -1,0 +1,465 @@
+"""
+The one place that assigns anything onto botocore and aiobotocore.
+
+* `BaseClient._make_api_call` and `AioBaseClient._make_api_call`: the class attribute is wrapped,
+  so clients that exist follow (`MethodSlot`).
+* `generate_presigned_url` and `generate_presigned_post` of botocore.signers and
+  aiobotocore.signers: botocore copies these functions into each client class it makes, so there
+  is no one attribute to wrap. Their *code* is exchanged instead (`CodeSlot`), which covers the
+  classes that exist and those to come.
+
+One owner: installed for the first patch, undone after the last, and the very objects that were
+there are back. Where somebody has wrapped on top of us meanwhile, ours stays and is inert: taking
+the top off would take away theirs.
+
+aiobotocore may be imported after the first patch is entered. Importing it here, to be sure, would
+cost users of boto3 alone its import (aiohttp and all) for having it installed. So `ImportWatch`
+waits on `sys.meta_path`, for just that one name and only while patches are in force.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import linecache
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import WRAPPER_ASSIGNMENTS
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from itertools import count
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from boto_accel._stack import Stack
+from boto_accel.errors import UnsupportedBotocoreError
+
+METHOD = "_make_api_call"
+PRESIGNERS = ("generate_presigned_url", "generate_presigned_post")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One library: where its clients are, and where its presigning functions are."""
+
+    library: str
+    client_module: str
+    client_class: str
+    signers_module: str
+    # The entries of the stack, for calls and for presigning.
+    method: str
+    presign: str
+
+
+SYNC = Target("botocore", "botocore.client", "BaseClient", "botocore.signers", "send", "presign")
+ASYNC = Target(
+    "aiobotocore", "aiobotocore.client", "AioBaseClient", "aiobotocore.signers", "asend", "apresign"
+)
+
+
+class _Nobody:
+    """What a retired wrapper reads in place of the stack: no patch is in force, ever."""
+
+    send = asend = None
+
+
+# Wrapping the API calls
+
+
+def wrap_send(original: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[[], None]]:
+    """(the sync hook around *original*, what makes it inert for good)"""
+    source: Any = stack
+
+    def _make_api_call(self: Any, operation_name: str, api_params: Mapping[str, Any]) -> Any:
+        send = source.send
+        if send is None:
+            return original(self, operation_name, api_params)
+        return send(self, operation_name, api_params, original)
+
+    def retire() -> None:
+        nonlocal source
+        source = _Nobody
+
+    return _dressed(_make_api_call, original), retire
+
+
+def wrap_asend(original: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[[], None]]:
+    """
+    The same for `AioBaseClient`.
+
+    A plain function that returns the coroutine: an `async def` would add a coroutine to each call.
+    """
+    source: Any = stack
+
+    def _make_api_call(self: Any, operation_name: str, api_params: Mapping[str, Any]) -> Any:
+        send = source.asend
+        if send is None:
+            return original(self, operation_name, api_params)
+        return send(self, operation_name, api_params, original)
+
+    def retire() -> None:
+        nonlocal source
+        source = _Nobody
+
+    wrapper = _dressed(_make_api_call, original)
+    mark = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
+    if mark is not None and inspect.iscoroutinefunction(original):
+        mark(wrapper)
+    return wrapper, retire
+
+
+def _dressed(wrapper: Any, original: Any) -> Callable[..., Any]:
+    """`functools.wraps`, but for *original*'s own `__dict__`: another's marks are not ours."""
+    for name in WRAPPER_ASSIGNMENTS:
+        if hasattr(original, name):
+            setattr(wrapper, name, getattr(original, name))
+    wrapper.__wrapped__ = original
+    return wrapper
+
+
+_WRAP = {"send": wrap_send, "asend": wrap_asend}
+
+
+class MethodSlot:
+    """
+    The class attribute `_make_api_call` of one library. Changed under the lock of the stack.
+
+    The wrapper is kept when it is taken off, and put on again: entering and leaving a patch for
+    each call of a decorated function makes no new functions.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._owner: type | None = None
+        self._original: Any = None
+        self._ours: Callable[..., Any] | None = None
+        self._retire: Callable[[], None] = _nothing
+
+    def check(self) -> None:
+        """Raise UnsupportedBotocoreError if what we wrap is not there; change nothing."""
+        self._owner_and_current()
+
+    def install(self) -> None:
+        owner, current = self._owner_and_current()
+        # 1. Taken off cleanly the last time, and nothing has changed since.
+        if self._ours is not None and owner is self._owner and current is self._original:
+            setattr(owner, METHOD, self._ours)
+        # 2. New, or whether we are inside what is there cannot be seen.
+        elif self._ours is None or not lies_beneath(self._ours, current):
+            self._wrap(owner, current)
+        # 3. Still in place, on top or beneath somebody's wrapper: it acts again by itself.
+
+    def _wrap(self, owner: type, current: Any) -> None:
+        self._retire()  # at most one of ours ever acts
+        ours, self._retire = _WRAP[self._target.method](current)
+        self._owner, self._original, self._ours = owner, current, ours
+        setattr(owner, METHOD, ours)
+
+    def undo(self) -> None:
+        if self._owner is not None and self._owner.__dict__.get(METHOD) is self._ours:
+            setattr(self._owner, METHOD, self._original)
+
+    def _owner_and_current(self) -> tuple[type, Any]:
+        target = self._target
+        module = importlib.import_module(target.client_module)
+        owner = getattr(module, target.client_class, None)
+        if not isinstance(owner, type):
+            raise _unsupported(target, f"{target.client_module}.{target.client_class}")
+        if METHOD not in owner.__dict__:
+            raise _unsupported(target, f"{target.client_module}.{target.client_class}.{METHOD}")
+        return owner, owner.__dict__[METHOD]
+
+
+def _nothing() -> None:
+    pass
+
+
+def _unsupported(target: Target, wanted: str) -> UnsupportedBotocoreError:
+    library = importlib.import_module(target.library)
+    version = getattr(library, "__version__", "of unknown version")
+    where = str(getattr(library, "__file__", None) or "unknown place")
+    return UnsupportedBotocoreError("patching", f"{target.library} {version}", wanted, where)
+
+
+def lies_beneath(ours: Callable[..., Any], top: Any) -> bool:
+    """Whether *ours* is inside *top*, by the ways in which wrappers keep what they wrap."""
+    seen: set[int] = set()
+    todo = [top]
+    while (
+        todo and len(seen) < 200
+    ):  # enough for any pile of wrappers, and no walk through a library
+        item = todo.pop(0)
+        if item is ours:
+            return True
+        if id(item) not in seen:
+            seen.add(id(item))
+            todo.extend(_kept_by(item))
+    return False
+
+
+def _kept_by(item: Any) -> Iterator[Any]:
+    # 1. functools.wraps, wrapt. 2. bound methods. 3. functools.partial. 4. Mock(wraps=...).
+    for name in ("__wrapped__", "__func__", "func", "_mock_wraps"):
+        inner = inspect.getattr_static(item, name, None)
+        # Static, for Mock makes up what it is asked for; wrapt has a property there.
+        yield getattr(item, name, None) if inner is not None else None
+    if isinstance(item, FunctionType):
+        # 5. A closure, a default argument, a global that its code names.
+        for cell in item.__closure__ or ():
+            try:
+                kept = cell.cell_contents
+            except ValueError:  # not yet filled
+                continue
+            yield kept if callable(kept) else None
+        yield from filter(callable, item.__defaults__ or ())
+        yield from filter(callable, map(item.__globals__.get, item.__code__.co_names))
+
+
+# Exchanging the code of the presigning functions
+
+
+@dataclass(slots=True)
+class Presigner:
+    """One function whose code was exchanged: its stock self, and whether ours still acts."""
+
+    stock: Callable[..., Any]
+    live: bool = True
+
+
+_presigners: dict[int, Presigner] = {}
+_keys = count(1)
+
+
+def presign(key: int, client: Any, *args: Any, **kwargs: Any) -> Any:
+    """What the exchanged code of a botocore function calls."""
+    presigner = _presigners[key]
+    take = stack.presign
+    if take is None or not presigner.live:
+        return presigner.stock(client, *args, **kwargs)
+    return take(client, args, kwargs, presigner.stock)
+
+
+def apresign(key: int, client: Any, *args: Any, **kwargs: Any) -> Any:
+    """What the exchanged code of an aiobotocore function calls and awaits."""
+    presigner = _presigners[key]
+    take = stack.apresign
+    if take is None or not presigner.live:
+        return presigner.stock(client, *args, **kwargs)
+    return take(client, args, kwargs, presigner.stock)
+
+
+class CodeSlot:
+    """The code of one presigning function. Changed under the lock of the stack."""
+
+    def __init__(self, target: Target, name: str) -> None:
+        self._target = target
+        self._name = name
+        self._function: FunctionType | None = None
+        self._original: CodeType | None = None
+        self._ours: CodeType | None = None
+        self._key = 0
+
+    def install(self) -> None:
+        """Exchange the code; a function we do not know how to exchange is left as it is."""
+        function = vars(importlib.import_module(self._target.signers_module)).get(self._name)
+        if not isinstance(function, FunctionType) or not _can_exchange(function.__code__):
+            return  # wrapped by somebody, or gone: presigning is stock
+        if function is self._function and function.__code__ is self._ours:
+            return
+        # As in MethodSlot: what was taken off cleanly is put on again, else made anew.
+        if function is not self._function or function.__code__ is not self._original:
+            self._make(function)
+        function.__code__ = self._ours  # type: ignore[assignment]
+
+    def _make(self, function: FunctionType) -> None:
+        if self._key:
+            _presigners[self._key].live = False
+        self._key = next(_keys)
+        _presigners[self._key] = Presigner(_twin(function))
+        self._function, self._original = function, function.__code__
+        self._ours = trampoline(function.__code__, self._target.presign, self._key)
+
+    def undo(self) -> None:
+        function, original = self._function, self._original
+        if function is not None and original is not None and function.__code__ is self._ours:
+            function.__code__ = original
+
+
+def _can_exchange(code: CodeType) -> bool:
+    gathers = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
+    return not (code.co_freevars or gathers or code.co_posonlyargcount) and code.co_argcount > 0
+
+
+def _twin(function: FunctionType) -> FunctionType:
+    """Another function object with the same code: stock, reachable after the exchange."""
+    twin = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    twin.__qualname__, twin.__doc__ = function.__qualname__, function.__doc__
+    twin.__module__ = function.__module__
+    return twin
+
+
+def trampoline(code: CodeType, entry: str, key: int) -> CodeType:
+    """
+    Code of the same signature and kind as *code* that does no more than call *entry*.
+
+    It runs with botocore's globals, hence the import inside.
+    """
+    taken = code.co_argcount
+    names = code.co_varnames[: taken + code.co_kwonlyargcount]
+    asynchronous = bool(code.co_flags & inspect.CO_COROUTINE)
+    text = "\n".join(trampoline_lines(code.co_name, names, taken, asynchronous, entry, key))
+    filename = f"<boto_accel {entry} {code.co_name} {key}>"
+    # Filed, so that getsource and tracebacks show it.
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    scope: dict[str, FunctionType] = {}
+    exec(compile(text, filename, "exec"), scope)
+    return scope[code.co_name].__code__
+
+
+def trampoline_lines(
+    name: str, names: Sequence[str], taken: int, asynchronous: bool, entry: str, key: int
+) -> list[str]:
+    """*names*: the arguments; the first *taken* are positional, the others keyword-only."""
+    keywords = [f"{each}={each}" for each in names[taken:]]
+    signature = [*names[:taken], *(["*"] if keywords else []), *names[taken:]]
+    passed = ", ".join([repr(key), *names[:taken], *keywords])
+    define, wait = ("async def", "await ") if asynchronous else ("def", "")
+    return [
+        f"{define} {name}({', '.join(signature)}):",
+        f"    from boto_accel._hook import {entry}",
+        f"    return {wait}{entry}({passed})",
+        "",
+    ]
+
+
+# Both libraries, and when
+
+
+class LibraryHook:
+    """All that is patched in one library."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._calls = MethodSlot(target)
+        self._presigning = [CodeSlot(target, name) for name in PRESIGNERS]
+
+    def check(self) -> None:
+        self._calls.check()
+
+    def install(self) -> None:
+        self._calls.install()
+        for slot in self._presigning:
+            slot.install()
+
+    def undo(self) -> None:
+        self._calls.undo()
+        for slot in self._presigning:
+            slot.undo()
+
+
+class ImportWatch(MetaPathFinder):
+    """Calls *then* once the module *name* has been executed, before its importer goes on."""
+
+    def __init__(self, name: str, then: Callable[[], None]) -> None:
+        self._name = name
+        self._then = then
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        spec = self._found_by_others(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            self._follow(spec.loader)
+        return spec
+
+    def _found_by_others(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in sys.meta_path:
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(fullname, path, target) if find is not None else None
+            if spec is not None:
+                return spec
+        return None
+
+    def _follow(self, loader: Any) -> None:
+        """On the loader object itself, so that all else about it stays (getsource, resources)."""
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            loader.exec_module = execute
+            execute(module)
+            if module.__name__ == self._name:
+                self._then()
+
+        loader.exec_module = exec_module
+
+
+def prepare() -> None:
+    """
+    Import what is about to be patched; called before a patch takes any lock.
+
+    Under the lock of the stack nothing may wait for the import lock of a module: the thread that
+    holds it may be in `ImportWatch`, waiting for the stack.
+    """
+    if stack.active:
+        return
+    if _watch not in sys.meta_path:
+        sys.meta_path.insert(0, _watch)
+    importlib.import_module(SYNC.client_module)
+    importlib.import_module(SYNC.signers_module)
+    if ASYNC.client_module in sys.modules:
+        importlib.import_module(ASYNC.client_module)  # waits if another thread is executing it
+        importlib.import_module(ASYNC.signers_module)
+
+
+def dismiss() -> None:
+    """Undo `prepare` where no patch is in force (any more, or after all)."""
+    with stack.lock:
+        if not stack.active and _watch in sys.meta_path:
+            sys.meta_path.remove(_watch)
+
+
+def _on_first() -> None:
+    if _watch not in sys.meta_path:  # prepared, but another patch has been left since
+        sys.meta_path.insert(0, _watch)
+    try:
+        hooks = [_sync_hook, *([_async_hook] if _is_imported(ASYNC.client_module) else [])]
+        for hook in hooks:
+            hook.check()
+        for hook in hooks:
+            hook.install()
+    except BaseException:
+        _on_last()
+        raise
+
+
+def _is_imported(name: str) -> bool:
+    module = sys.modules.get(name)
+    return module is not None and not getattr(module.__spec__, "_initializing", False)
+
+
+def _on_last() -> None:
+    _sync_hook.undo()
+    _async_hook.undo()
+    dismiss()
+
+
+def _on_aiobotocore() -> None:
+    """aiobotocore.client has just been imported. What does not fit, its import raises."""
+    importlib.import_module(ASYNC.signers_module)
+    with stack.lock:
+        if stack.active:
+            _async_hook.install()
+
+
+stack = Stack(_on_first, _on_last)
+_sync_hook = LibraryHook(SYNC)
+_async_hook = LibraryHook(ASYNC)
+_watch = ImportWatch(ASYNC.client_module, _on_aiobotocore)
