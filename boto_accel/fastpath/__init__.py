@@ -1,0 +1,1 @@
+"""`accelerate()`: the compiled call path. Start reading at `patch.py`, then `plan.py`."""

@@ -1,0 +1,237 @@
+"""
+Which calls the fast path may take, and what botocore's handlers mean to it.
+
+Each handler that botocore registers for an event of a call is in one of the tables here, by the
+name of its function; a handler that is in none is somebody else's. Somebody else's handlers of
+parameters and results are run; at the request itself they make the call stock's.
+Source: `botocore.handlers.BUILTIN_HANDLERS`, `botocore.client.ClientCreator`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Container, Iterable
+from types import FunctionType
+from typing import Any
+
+from botocore.history import get_global_history_recorder
+
+from boto_accel import _compat
+from boto_accel._compat import Declined
+
+Handler = Callable[..., Any]
+
+_HISTORY = get_global_history_recorder()
+
+# Parameter handlers that do nothing unless one of these parameters is given; () is "never": what
+# they do is done by the compiled plan, or shows only in the request context.
+PARAMETER_HANDLERS: dict[str, tuple[str, ...]] = {
+    "validate_ascii_metadata": ("Metadata",),
+    "sse_md5": ("SSECustomerKey",),
+    "copy_source_sse_md5": ("CopySourceSSECustomerKey",),
+    "handle_copy_source_param": ("CopySource",),
+    "validate_bucket_name": (),  # by BucketNames in plan.py
+    "remove_bucket_from_url_paths_from_model": (),  # run once, when the plan is made
+    "convert_body_to_file_like_object": (),  # plan.py: bytes are sent as a file would be
+    "generate_idempotent_uuid": (),  # plan.py: operations with such members are declined
+    "_handle_request_validation_mode_member": (),  # plan.py: a default
+    "set_list_objects_encoding_type_url": (),  # plan.py: a default
+    "S3RegionRedirectorv2.annotate_request_context": (),
+    "AioS3RegionRedirectorv2.annotate_request_context": (),
+    "ClientCreator._inject_s3_input_parameters": (),
+}
+
+ENDPOINT_HANDLERS = frozenset(
+    (
+        "customize_endpoint_resolver_builtins",
+        "S3RegionRedirectorv2.redirect_from_cache",
+        "AioS3RegionRedirectorv2.redirect_from_cache",
+    )
+)
+
+# Handlers of the request. "transfer" ones are s3transfer's, which switch progress reports of a
+# body off while it is signed: see `TRANSFER_HANDLERS`.
+REQUEST_HANDLERS: dict[str, frozenset[str]] = {
+    "before-call": frozenset(
+        (
+            "add_expect_header",
+            "add_recursion_detection_header",
+            "escape_xml_payload",
+            "inject_api_version_header_if_needed",
+            "S3ExpressIdentityResolver.apply_signing_cache_key",
+        )
+    ),
+    "request-created": frozenset(
+        (
+            "RequestSigner.handler",
+            "AioRequestSigner.handler",
+            "UserAgentString.rebuild_and_replace_user_agent_handler",
+            "MaxAttemptsSeeder.seed_max_attempts",
+            "add_retry_headers",
+            "signal_not_transferring",
+            "signal_transferring",
+        )
+    ),
+    "choose-signer": frozenset(
+        (
+            "set_operation_specific_signer",
+            "_set_auth_scheme_preference_signer",
+            "ClientCreator._default_s3_presign_to_sigv2",
+        )
+    ),
+    "before-sign": frozenset(
+        (
+            "remove_arn_from_signing_path",
+            "_set_extra_headers_for_unsigned_request",
+            "S3ExpressIdentityResolver.resolve_s3express_identity",
+            "AioS3ExpressIdentityResolver.resolve_s3express_identity",
+        )
+    ),
+    "before-send": frozenset(),
+}
+TRANSFER_HANDLERS = frozenset(("signal_not_transferring", "signal_transferring"))
+
+# Handlers of an answer that do nothing to a good answer, or that the compiled reader stands for.
+ANSWER_HANDLERS: dict[str, frozenset[str]] = {
+    "response-received": frozenset(),
+    "before-parse": frozenset(("_handle_200_error", "handle_expires_header")),
+    "needs-retry": frozenset(
+        (
+            "_update_status_code",
+            "RetryHandler",
+            "AioRetryHandler",
+            "RetryHandler.needs_retry",
+            "AioRetryHandler.needs_retry",
+            "S3RegionRedirectorv2.redirect_from_error",
+            "AioS3RegionRedirectorv2.redirect_from_error",
+        )
+    ),
+    "after-call": frozenset(("RetryQuotaChecker.release_retry_quota",)),
+    "after-call-error": frozenset(),
+}
+
+# Handlers of after-call that change nothing but the result, and only a good one.
+PURE_AFTER_CALL = frozenset(
+    ("decode_list_object", "decode_list_object_v2", "decode_list_object_versions")
+)
+
+_HOMES = ("botocore", "aiobotocore", "s3transfer")
+
+
+def name_of(handler: Handler) -> str | None:
+    """The name that the tables know *handler* by; None where it is not botocore's own."""
+    function = getattr(handler, "__func__", handler)
+    name = getattr(function, "__qualname__", None) or type(handler).__qualname__
+    home = getattr(function, "__module__", None) or type(handler).__module__
+    if not isinstance(home, str) or home.partition(".")[0] not in _HOMES:
+        return None
+    if home in _FOREIGN_MODULES:
+        return None
+    return str(name)
+
+
+# botocore modules whose handlers stand in for the network: those calls are theirs.
+_FOREIGN_MODULES = frozenset(("botocore.stub", "aiobotocore.stub", "botocore.monitoring"))
+
+
+def unknown(handlers: Iterable[Handler], known: Iterable[str]) -> list[Handler]:
+    """Those of *handlers* that are in no table."""
+    names: Container[object] = frozenset(known)
+    return [handler for handler in handlers if name_of(handler) not in names]
+
+
+# Seams: functions on stock's way that others are known to replace (OpenTelemetry, VCR.py,
+# unittest.mock). A plan goes around them, so it must not be used while one is replaced.
+_SEAMS = (
+    ("botocore.endpoint", "Endpoint", "make_request"),
+    ("botocore.endpoint", "Endpoint", "_send_request"),
+    ("botocore.endpoint", "Endpoint", "create_request"),
+    ("botocore.endpoint", "Endpoint", "prepare_request"),
+    ("botocore.endpoint", "Endpoint", "_send"),
+    ("botocore.httpsession", "URLLib3Session", "send"),
+    ("botocore.awsrequest", "AWSHTTPConnectionPool", "ConnectionCls"),
+    ("botocore.awsrequest", "AWSHTTPSConnectionPool", "ConnectionCls"),
+    ("urllib3.connectionpool", "HTTPConnectionPool", "urlopen"),
+    ("botocore.client", "BaseClient", "_convert_to_request_dict"),
+    ("botocore.client", "BaseClient", "_make_request"),
+)
+_ASYNC_SEAMS = (
+    ("botocore.endpoint", "Endpoint", "make_request"),
+    ("botocore.endpoint", "Endpoint", "prepare_request"),
+    ("aiobotocore.endpoint", "AioEndpoint", "_send_request"),
+    ("aiobotocore.endpoint", "AioEndpoint", "create_request"),
+    ("aiobotocore.endpoint", "AioEndpoint", "_send"),
+    ("aiobotocore.httpsession", "AIOHTTPSession", "send"),
+    ("aiobotocore.client", "AioBaseClient", "_convert_to_request_dict"),
+    ("aiobotocore.client", "AioBaseClient", "_make_request"),
+    ("aiohttp", "ClientSession", "_request"),
+)
+
+
+class Seams:
+    """The functions of stock's way, as they were when this was made."""
+
+    def __init__(self, is_async: bool) -> None:
+        names = _ASYNC_SEAMS if is_async else _SEAMS
+        self._places: list[tuple[Any, str]] = []
+        for module, owner, attribute in names:
+            cls = getattr(sys.modules.get(module), owner, None)
+            if cls is None or not hasattr(cls, attribute):
+                raise Declined(f"botocore internals differ: no {owner}.{attribute}")
+            self._places.append((cls, attribute))
+            if not _is_genuine(cls, attribute):
+                raise Declined(f"{owner}.{attribute} is replaced")
+        self._values = self._current()
+
+    def _current(self) -> list[Any]:
+        return [getattr(cls, attribute) for cls, attribute in self._places]
+
+    def intact(self) -> bool:
+        """Whether all of them are still what they were."""
+        return self._current() == self._values
+
+
+def _is_genuine(cls: type, attribute: str) -> bool:
+    """A function (or class) that the class's own package made, with no wrapper around it."""
+    value = getattr(cls, attribute)
+    if hasattr(value, "__wrapped__"):
+        return False
+    if isinstance(value, type):
+        return value.__module__ == cls.__module__
+    home = cls.__module__.partition(".")[0]
+    return type(value) is FunctionType and str(value.__globals__.get("__name__")).startswith(home)
+
+
+def recording_history() -> bool:
+    """Whether botocore's history recorder is on (`aws history`): it wants to see everything."""
+    return _compat.is_enabled(_HISTORY)
+
+
+def check_client(client: Any, is_async: bool) -> None:
+    """Declines a client that is not made of botocore's own parts."""
+    endpoint = _compat.endpoint_of(client)
+    session = endpoint.http_session
+    expected = {
+        "endpoint": (endpoint, ("AioEndpoint",) if is_async else ("Endpoint",)),
+        "HTTP session": (session, ("AIOHTTPSession",) if is_async else ("URLLib3Session",)),
+        "signer": (
+            _compat.signer_of(client),
+            ("AioRequestSigner",) if is_async else ("RequestSigner",),
+        ),
+    }
+    for what, (part, names) in expected.items():
+        cls = type(part)
+        if cls.__name__ not in names or cls.__module__.partition(".")[0] not in _HOMES:
+            raise Declined(f"the client has an {what} class of its own")
+        if any(
+            callable(value) and not isinstance(value, type) and name in dir(cls)
+            for name, value in vars(part).items()
+        ):
+            raise Declined(f"a method of the client's {what} is replaced")
+    base = "AioBaseClient" if is_async else "BaseClient"
+    for method in ("_emit_api_params", "_resolve_endpoint_ruleset", "_convert_to_request_dict"):
+        owner = next((c for c in type(client).__mro__ if method in vars(c)), None)
+        if owner is None or owner.__name__ != base or method in vars(client):
+            raise Declined(f"the client has a {method} of its own")
+    if _compat.proxy_for(session, client.meta.endpoint_url):
+        raise Declined("proxies")

@@ -1,0 +1,140 @@
+"""
+Scalars: a parameter to text, and text of an answer to a value.
+
+A writer raises `Declined` for anything that botocore's validator would refuse or that botocore
+would write in a way not reproduced here; the call is then stock's, error message included.
+Source: `botocore.serialize.BaseRestSerializer`, `botocore.validate.ParamValidator`.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from botocore.utils import is_json_value_header
+from botocore.validate import ParamValidator, ValidationErrors
+
+from boto_accel._compat import Declined
+
+Writer = Callable[[Any], str]
+Reader = Callable[[str], Any]
+
+INVALID = "parameters that botocore refuses"
+
+_NUMBERS = ("integer", "long")
+_VALIDATOR = ParamValidator()
+
+
+def check_with_botocore(shape: Any, value: Any) -> None:
+    """Declines where botocore's own validator objects to *value*."""
+    errors = ValidationErrors()
+    _VALIDATOR._validate(value, shape, errors, name="")
+    if errors.has_errors():
+        raise Declined(INVALID)
+
+
+def string_writer(shape: Any) -> Writer:
+    """For a string: itself, where it is long enough."""
+    shortest = _shortest(shape)
+
+    def write(value: Any) -> str:
+        if not isinstance(value, str) or len(value) < shortest:
+            raise Declined(INVALID)
+        return value
+
+    return write
+
+
+def _shortest(shape: Any) -> int:
+    """Source: `botocore.validate.range_check`."""
+    if "min" in shape.metadata:
+        return shape.metadata["min"]
+    return 1 if shape.serialization.get("hostLabel") else 0
+
+
+def number_writer(shape: Any) -> Writer:
+    """For an integer or a long; a bool is an int to botocore too, and written as Python says it."""
+    lowest = shape.metadata.get("min")
+
+    def write(value: Any) -> str:
+        if not isinstance(value, int) or (lowest is not None and value < lowest):
+            raise Declined(INVALID)
+        return str(value)
+
+    return write
+
+
+def boolean_writer(_: Any) -> Writer:
+    def write(value: Any) -> str:
+        if value is True:
+            return "true"
+        if value is False:
+            return "false"
+        raise Declined(INVALID)
+
+    return write
+
+
+def other_writer(shape: Any, convert: Callable[[Any], Any]) -> Writer:
+    """For the rest: checked and converted by botocore's own functions."""
+
+    def write(value: Any) -> str:
+        check_with_botocore(shape, value)
+        try:
+            text = convert(value)
+        except Exception:
+            raise Declined(INVALID) from None  # stock's to raise
+        if not isinstance(text, str):
+            raise Declined("parameters of an unusual type")
+        return text
+
+    return write
+
+
+def header_writer(shape: Any, serializer: Any) -> Writer:
+    """Source: `BaseRestSerializer._convert_header_value`."""
+    if shape.type_name == "string" and not is_json_value_header(shape):
+        return string_writer(shape)
+    if shape.type_name in _NUMBERS:
+        return number_writer(shape)
+    if shape.type_name == "boolean":
+        return boolean_writer(shape)
+    return other_writer(shape, lambda value: serializer._convert_header_value(shape, value))
+
+
+def query_writer(shape: Any, serializer: Any) -> Writer:
+    """Source: `BaseRestSerializer._get_uri_and_query_string_value`."""
+    if shape.type_name == "string":
+        return string_writer(shape)
+    if shape.type_name in _NUMBERS:
+        return number_writer(shape)
+    if shape.type_name == "boolean":
+        return boolean_writer(shape)
+    return other_writer(
+        shape, lambda value: serializer._get_uri_and_query_string_value(value, shape)
+    )
+
+
+def text_reader(shape: Any, read_timestamp: Reader, read_blob: Reader | None) -> Reader | None:
+    """
+    Reads the text of a scalar of *shape*; None where text is its own value, or for no scalar.
+
+    Source: `botocore.parsers.BaseXMLResponseParser` (`_handle_boolean` and its neighbours).
+    """
+    type_name = shape.type_name
+    if type_name == "timestamp":
+        return read_timestamp
+    if type_name == "blob":
+        return read_blob or base64.b64decode
+    return _READERS.get(type_name)
+
+
+_READERS: dict[str, Reader] = {
+    "boolean": "true".__eq__,
+    "integer": int,
+    "long": int,
+    "float": float,
+    "double": float,
+}
+SCALARS = frozenset((*_READERS, "string", "character", "timestamp", "blob"))

@@ -1,0 +1,213 @@
+"""
+From one HTTP answer to what the caller gets.
+
+A good answer is read by the compiled lane; whatever is not plain, and every error, is handed to
+botocore (`stock.go_on`), which parses it, retries it and raises it.
+Source: `Endpoint._do_get_response`, `BaseClient._make_api_call`, `botocore.parsers`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from botocore import httpchecksum, response
+
+from boto_accel import _compat
+from boto_accel._compat import Declined
+from boto_accel.fastpath import checksums, eligibility, stock
+from boto_accel.fastpath.lanes.xml import Odd
+from boto_accel.fastpath.timestamps import timestamp_reader
+from boto_accel.fastpath.transport.http1 import RawHeaders
+from boto_accel.fastpath.transport.wire import Reply
+
+# What reading a value that is not of its type raises; botocore's parser then has the words for it.
+UNREADABLE = (Odd, ValueError, TypeError, KeyError, OverflowError, RuntimeError)
+
+QUIET_AFTER_CALL = eligibility.PURE_AFTER_CALL | eligibility.ANSWER_HANDLERS["after-call"]
+
+
+class Head:
+    """
+    The head of an answer: *headers* by lower-case name.
+
+    Repeated headers are joined by ", " for botocore (urllib3's HTTPHeaderDict); for aiobotocore
+    the last one counts (its session makes a dict of them).
+    """
+
+    __slots__ = ("_is_async", "_raw", "headers")
+
+    def __init__(self, raw: RawHeaders, is_async: bool) -> None:
+        self._raw = raw
+        self._is_async = is_async
+        if is_async:
+            # aiobotocore.httpsession.AIOHTTPSession.send
+            self.headers = {LOWER[name]: value.strip(b" \t").decode() for name, value in raw}
+            return
+        self.headers = {LOWER[name]: value.decode("latin-1") for name, value in raw}
+        if len(self.headers) != len(raw):
+            self._join_repeated()
+
+    def _join_repeated(self) -> None:
+        self.headers = {}
+        for name, value_bytes in self._raw:
+            lower, value = LOWER[name], value_bytes.decode("latin-1")
+            before = self.headers.get(lower)
+            self.headers[lower] = value if before is None else f"{before}, {value}"
+
+    def as_sent(self) -> dict[str, str]:
+        """The same by the names as they were sent, or as the session hands them on."""
+        if self._is_async:
+            return self.headers
+        sent: dict[str, str] = {}
+        for name, _ in self._raw:
+            sent.setdefault(LOWER[name], name.decode("latin-1"))
+        return {name: self.headers[lower] for lower, name in sent.items()}
+
+
+class _Lower(dict[bytes, str]):
+    """Header names as they come, to lower-case text; remembered, as they are few."""
+
+    def __missing__(self, name: bytes) -> str:
+        lower = name.decode("latin-1").lower()
+        if len(self) < MOST_NAMES:
+            self[name] = lower
+        return lower
+
+
+MOST_NAMES = 1024
+LOWER = _Lower()
+
+
+class Answers:
+    """How the answers of one operation of one client are read."""
+
+    def __init__(self, client: Any, model: Any, lane: Any, handlers: Any) -> None:
+        self.is_async = _compat.is_async(client)
+        self.model = model
+        defaults = _compat.parser_defaults_of(_compat.endpoint_of(client))
+        reads_blob = defaults.get("blob_parser")
+        shape = model.output_shape
+        self.reader = lane.AnswerReader(shape, timestamp_reader(defaults), reads_blob)
+        self.streams = model.has_streaming_output
+        if self.streams != self.reader.is_stream:
+            raise Declined("an unusual streaming output")
+        self.algorithms = checksums.response_algorithms(model)
+        self._streaming_body = _streaming_body(self.is_async)
+        self._checksum_body = _checksum_body(self.is_async)
+        self._has_expires = (
+            "handle_expires_header" in handlers.names("before-parse")
+            and shape is not None
+            and "Expires" in shape.members
+        )
+        # Somebody else's handlers between the wire and the result: stock does all of it then.
+        self.tells_all = any(
+            eligibility.unknown(handlers.of(event), eligibility.ANSWER_HANDLERS[event])
+            for event in ("response-received", "before-parse", "needs-retry")
+        )
+        # retries.standard.MaxAttemptsChecker says so of good answers, too
+        self.one_attempt = (client.meta.config.retries or {}).get(
+            "total_max_attempts"
+        ) == 1 and any(
+            str(name).endswith("RetryHandler.needs_retry") for name in handlers.names("needs-retry")
+        )
+        after_call = handlers.of("after-call")
+        self.after_call = after_call
+        self.emits_after_call = bool(eligibility.unknown(after_call, QUIET_AFTER_CALL))
+        self.stock_reader = stock.AnswerReader(model, handlers.of("before-parse"))
+        self.proofs_left = 2
+
+    def read(self, reply: Reply, validates: bool) -> dict[str, Any]:
+        """
+        The result for a good answer. Raises one of UNREADABLE where botocore should read it.
+
+        *validates*: whether checksums of the answer are to be checked (ChecksumMode).
+        """
+        head = Head(reply.headers, self.is_async)
+        headers = head.headers
+        metadata = metadata_of(reply.status, headers)
+        result: dict[str, Any] = {"ResponseMetadata": metadata}
+        reader = self.reader
+        reader.head.read(reply.status, head, result)
+        if self.streams:
+            result[reader.payload] = self._stream(reply.raw, headers, validates, metadata)
+        else:
+            assert reply.body is not None
+            if validates and self.algorithms:
+                self._check_whole(reply.body, headers, metadata)
+            reader.read_body(reply.body, result)
+        if self._has_expires and "expires" in headers:
+            result["ExpiresString"] = headers["expires"]
+        if self.one_attempt:
+            metadata["MaxAttemptsReached"] = True
+        metadata["RetryAttempts"] = 0
+        return result
+
+    def _stream(
+        self, raw: Any, headers: Mapping[str, str], validates: bool, metadata: dict[str, Any]
+    ) -> Any:
+        """Source: `httpchecksum.handle_checksum_body`."""
+        if validates:
+            for algorithm in self.algorithms:
+                expected = headers.get(f"x-amz-checksum-{algorithm}")
+                if expected is None or "-" in expected:
+                    continue
+                metadata["ChecksumAlgorithm"] = algorithm
+                return self._checksum_body(
+                    raw, headers.get("content-length"), checksums.CLASSES[algorithm](), expected
+                )
+        return self._streaming_body(raw, headers.get("content-length"))
+
+    def _check_whole(
+        self, body: bytes, headers: Mapping[str, str], metadata: dict[str, Any]
+    ) -> None:
+        for algorithm in self.algorithms:
+            expected = headers.get(f"x-amz-checksum-{algorithm}")
+            if expected is None or "-" in expected:
+                continue
+            if checksums.digest_of(algorithm, body) != expected:
+                raise Odd
+            metadata["ChecksumAlgorithm"] = algorithm
+            return
+
+    def finish_quietly(self, result: dict[str, Any], status: int, context: dict[str, Any]) -> None:
+        """botocore's own handlers of after-call, which are plain functions in both worlds."""
+        answer = SimpleNamespace(status_code=status)
+        for handler in self.after_call:
+            handler(parsed=result, http_response=answer, model=self.model, context=context)
+
+    def pure_after_call(self) -> list[Callable[..., Any]]:
+        """Those that only change the result."""
+        return [h for h in self.after_call if eligibility.name_of(h) in eligibility.PURE_AFTER_CALL]
+
+
+def metadata_of(status: int, headers: dict[str, str]) -> dict[str, Any]:
+    """Source: `BaseRestParser._populate_response_metadata`, `ResponseParser.parse`."""
+    request_id = headers.get("x-amzn-requestid")
+    if request_id is not None:
+        return {"RequestId": request_id, "HTTPStatusCode": status, "HTTPHeaders": headers}
+    request_id = headers.get("x-amz-request-id")
+    if request_id is not None:
+        return {
+            "RequestId": request_id,
+            "HostId": headers.get("x-amz-id-2", ""),
+            "HTTPStatusCode": status,
+            "HTTPHeaders": headers,
+        }
+    return {"HTTPStatusCode": status, "HTTPHeaders": headers}
+
+
+def _streaming_body(is_async: bool) -> Any:
+    if not is_async:
+        return response.StreamingBody
+    module = sys.modules["aiobotocore.response"]
+    return getattr(module, "AioStreamingBody", None) or module.StreamingBody
+
+
+def _checksum_body(is_async: bool) -> Any:
+    if not is_async:
+        return httpchecksum.StreamingChecksumBody
+    module = sys.modules["aiobotocore.httpchecksum"]
+    return getattr(module, "AioStreamingChecksumBody", None) or module.StreamingChecksumBody

@@ -1,0 +1,1 @@
+"""What moves one HTTP exchange: `http1` knows the bytes, `sync` and `aio` know the sockets."""

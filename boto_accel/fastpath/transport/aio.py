@@ -1,0 +1,637 @@
+"""
+The `direct` engine for aiobotocore: asyncio transports, a pool a client, bound to its loop.
+
+Errors are aiohttp's where aiobotocore lets them out, else botocore's as `AIOHTTPSession.send`
+translates them; TLS contexts are those that the client's own aiohttp connector has.
+
+Guarding: a pool belongs to one event loop, and is touched from it alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from boto_accel import _compat
+from boto_accel._compat import Declined
+from boto_accel.fastpath.transport.asyncbody import RawBody
+from boto_accel.fastpath.transport.http1 import (
+    LIKE_AIOHTTP,
+    AnswerReader,
+    BadAnswerError,
+    ShortAnswerError,
+    content_length,
+)
+from boto_accel.fastpath.transport.wire import Reply, Wire
+
+# Methods that aiohttp sends once more where the server hung up without an answer.
+# Source: aiohttp.client.IDEMPOTENT_METHODS; RFC 9112, 9.3.1.
+IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+READ_BYTES = 64 * 1024  # bytes; one read of a connection
+WATCHES = 20  # looks at the clock a read timeout; a timeout comes at most 1/20 late
+SHORTEST_WATCH_S = 0.01  # seconds
+LONGEST_WATCH_S = 1.0  # seconds
+
+Turn: TypeAlias = "asyncio.Future[Connection | None]"
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+class Connection(asyncio.BufferedProtocol):
+    """
+    One kept-alive connection. Owned by one call or one body at a time, or idle.
+
+    A `BufferedProtocol`: the loop reads into one buffer of the pool's, which is parsed at once,
+    instead of allocating 256 KiB for each read.
+    """
+
+    def __init__(self, pool: Pool, origin: str) -> None:
+        self._pool = pool
+        self.origin = origin
+        self.idle_since = 0.0  # loop time
+        self.expires = 0.0  # loop time at which waiting for the peer has taken too long
+        self.lost = False
+        self._transport: Any = None
+        self._reader: AnswerReader | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._streams = False
+        self._body: RawBody | None = None
+        self._may_write: asyncio.Future[None] | None = None
+        self._writing_paused = False
+        self._reading_paused = False
+        self._buffer = pool.buffer()
+
+    # Called by the event loop
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.received(self._buffer[:nbytes])
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def connection_lost(self, error: BaseException | None) -> None:
+        self.lost = True
+        self._fail(error)
+
+    def eof_received(self) -> None:
+        self.lost = True
+        self._fail(None)
+
+    def pause_writing(self) -> None:
+        self._writing_paused = True
+
+    def resume_writing(self) -> None:
+        self._writing_paused = False
+        self._go_on_writing()
+
+    def received(self, data: memoryview) -> None:
+        reader = self._reader
+        if reader is None:  # bytes that nobody asked for: the connection is out of step
+            self.close()
+            return
+        try:
+            reader.feed(data)
+        except BadAnswerError as error:
+            self._fail(error)
+            self.close()
+            return
+        self.expires = self._pool.deadline()
+        if self._body is not None:
+            self._pass_on(reader)
+        elif reader.complete or (reader.head_done and self._streams and reader.status < 300):
+            self._wake()
+        elif reader.interim:  # 100 Continue
+            self._go_on_writing()
+
+    # Called by the pool
+
+    def begin(self, wire: Wire) -> AnswerReader:
+        """Take the connection for one exchange."""
+        self._reader = reader = AnswerReader(wire.to_head, LIKE_AIOHTTP)
+        self._streams = wire.streams
+        self._waiter = self._pool.loop.create_future()
+        self.expires = self._pool.deadline()
+        return reader
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait while the transport's buffer is full, unless the answer has come already."""
+        if self._writing_paused and not self.answered:
+            await self.wait_to_write()
+
+    async def wait_to_write(self) -> None:
+        """Wait for 100 Continue, for room in the buffer, for the answer or for an error."""
+        self._may_write = self._pool.loop.create_future()
+        try:
+            await self._may_write
+        finally:
+            self._may_write = None
+
+    def _go_on_writing(self) -> None:
+        if self._may_write is not None and not self._may_write.done():
+            self._may_write.set_result(None)
+
+    @property
+    def answered(self) -> bool:
+        return self._waiter is not None and self._waiter.done()
+
+    async def answer(self) -> None:
+        """Wait for the answer: whole, or its head where the body streams."""
+        assert self._waiter is not None
+        if not self._waiter.done():
+            await self._waiter
+        self._waiter.result()
+
+    def hand_over(self, body: RawBody) -> None:
+        """From here on, what comes goes to *body*, which gives the connection back."""
+        self._body = body
+        assert self._reader is not None
+        self._pass_on(self._reader)
+
+    def end(self, reusable: bool) -> None:
+        """The exchange is over."""
+        reader, self._reader = self._reader, None
+        self._body = self._waiter = None
+        surplus = reader is None or reader.surplus
+        if reusable and not surplus and not self.lost and not self._writing_paused:
+            self._pool.give_back(self)
+        else:
+            self.close()
+            self._pool.release(self)
+
+    def close(self) -> None:
+        """Close at once, whatever is in its buffers."""
+        self.lost = True
+        if self._transport is not None:
+            self._transport.abort()
+
+    def time_out(self) -> None:
+        """Nothing came for too long."""
+        self._fail(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
+
+    # For aiohttp's StreamReader, which holds the peer back while the user does not read, and
+    # looks at `_reading_paused` and `connected` of its protocol (aiohttp.base_protocol)
+
+    @property
+    def connected(self) -> bool:
+        return not self.lost
+
+    def pause_reading(self) -> None:
+        self._reading_paused = True
+        if not self.lost:
+            self._transport.pause_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        self._reading_paused = False
+        self.expires = self._pool.deadline()
+        if not self.lost:
+            self._transport.resume_reading()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is the peer that has to do something."""
+        return self._reader is not None and not self._reading_paused
+
+    def _pass_on(self, reader: AnswerReader) -> None:
+        body = self._body
+        assert body is not None
+        for piece in reader.body:
+            body.feed(piece)
+        reader.body.clear()
+        if reader.complete:
+            body.feed_eof()
+            self.end(reader.reusable)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        self._go_on_writing()
+
+    def _fail(self, error: BaseException | None) -> None:
+        """The connection is gone, or the answer is bad: tell who waits for it."""
+        reader = self._reader
+        if reader is None:
+            return
+        if error is None:
+            try:
+                reader.feed_eof()
+            except ShortAnswerError as short:
+                error = short
+            else:
+                if self._body is not None:
+                    self._pass_on(reader)
+                else:
+                    self._wake()
+                return
+        if self._body is not None:
+            body = self._body
+            self._body = None
+            body.fail(_payload_error(error, reader))
+            self.end(False)
+        elif self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(_answer_error(error, reader))
+            self._waiter.exception()  # looked at: nobody may be waiting any more
+            self._go_on_writing()
+
+
+class Pool:
+    """
+    The connections of one client on one loop.
+
+    As in aiohttp, at most `max_pool_connections` are open at a time; further calls wait, first
+    come, first served.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.ready = False
+        self._session = _compat.endpoint_of(client).http_session
+        timeout, self._most = _compat.session_settings(self._session)
+        self._connect_timeout: float | None = timeout.sock_connect
+        self._read_timeout: float | None = timeout.sock_read
+        arguments = _compat.connector_arguments_of(self._session)
+        if not arguments.keys() <= {"keepalive_timeout"}:
+            raise Declined("connector arguments of the user's")
+        self._keepalive: float = arguments.get("keepalive_timeout", 15.0)
+        self._ssl: Any = None
+        self._idle: dict[str, deque[Connection]] = {}
+        self._busy: set[Connection] = set()
+        self._opening = 0
+        self._waiting: deque[tuple[Turn, str]] = deque()
+        self._watch: asyncio.TimerHandle | None = None
+        self._opening_lock = asyncio.Lock()
+        self._shared = memoryview(bytearray(READ_BYTES))
+        _pools.add(self)
+
+    def buffer(self) -> memoryview:
+        """
+        Where a connection is read into.
+
+        One for all: a loop fills it and hands it over without doing anything in between. But for
+        the proactor of Windows, which fills the buffers of several connections at a time.
+        """
+        if "Proactor" in type(self.loop).__name__:
+            return memoryview(bytearray(READ_BYTES))
+        return self._shared
+
+    async def open(self) -> None:
+        """
+        Make the client's own aiohttp session, take over its TLS context, and end when it ends.
+
+        Declines a client that is closed, so that stock says what it says then.
+        """
+        async with self._opening_lock:
+            if not self.ready:
+                await self._open()
+
+    async def _open(self) -> None:
+        session = await _compat.aiohttp_session_of(self._session)
+        if session is None or session.connector is None:
+            raise Declined("a closed client")
+        self._ssl = _compat.connector_ssl_of(session.connector)
+        _compat.exit_stack_of(self._session).push_async_callback(self.close)
+        self.ready = True
+
+    async def close(self) -> None:
+        """Close every connection, as the client's own session does when the client is closed."""
+        self.ready = False
+        self.close_idle()
+        for connection in list(self._busy):
+            connection.close()
+        await asyncio.sleep(0)  # transports close in callbacks
+
+    def close_idle(self) -> None:
+        """Close what no call is using."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+
+    def deadline(self) -> float:
+        return self.loop.time() + self._read_timeout if self._read_timeout is not None else 0.0
+
+    # Connections
+
+    async def exchange(self, wire: Wire, endpoint: Any) -> Reply:
+        """
+        Send *wire*, read the answer. Raises botocore's exceptions, as `AIOHTTPSession.send` does.
+        """
+        again = wire.method in IDEMPOTENT and not wire.chunked
+        while True:
+            connection = None
+            try:
+                connection = self._take_idle(endpoint.origin)
+                if connection is None:
+                    connection = await self._connect(endpoint)
+                return await self._exchange_on(connection, wire)
+            except BaseException as error:
+                if connection is not None:
+                    connection.end(False)
+                if not isinstance(error, Exception):
+                    raise
+                if again and _hung_up(error):
+                    again = False
+                    continue
+                # Not "from": as in stock, the cause is the context.
+                raise _translated(error, wire)  # noqa: B904
+
+    async def _exchange_on(self, connection: Connection, wire: Wire) -> Reply:
+        reader = connection.begin(wire)
+        sent = True
+        body = wire.body
+        if body is None:
+            connection.write(wire.head)
+        elif isinstance(body, bytes) and not wire.expect:
+            connection.write(wire.head + body)
+        else:
+            sent = await self._send_long(connection, wire)
+        await connection.answer()
+        if reader.complete:
+            data = reader.take()
+            connection.end(reader.reusable and sent)
+            if wire.streams and reader.status < 300:
+                raw = RawBody(wire.url, reader.status, data, None)
+                return Reply(reader.status, reader.headers, None, raw)
+            return Reply(reader.status, reader.headers, data, None)
+        reader.reusable = reader.reusable and sent
+        raw = RawBody(wire.url, reader.status, b"", connection)
+        connection.hand_over(raw)
+        return Reply(reader.status, reader.headers, None, raw)
+
+    async def _send_long(self, connection: Connection, wire: Wire) -> bool:
+        """A body that has to wait for 100 Continue, or comes in pieces; True when all is sent."""
+        connection.write(wire.head)
+        if wire.expect:
+            await connection.wait_to_write()
+        body = wire.body
+        assert body is not None
+        if isinstance(body, bytes):
+            if connection.answered:
+                return False
+            connection.write(body)
+            return True
+        pieces = body()
+        while not connection.answered:
+            piece = await self._next(pieces, wire)
+            if piece is None:
+                return True
+            connection.write(piece)
+            await connection.drain()
+        return False
+
+    async def _next(self, pieces: Iterator[bytes], wire: Wire) -> bytes | None:
+        """The next piece; a file is read in a thread, as aiohttp does, not to stall the loop."""
+        if wire.reads_file:
+            return await self.loop.run_in_executor(None, next, pieces, None)
+        return next(pieces, None)
+
+    def _take_idle(self, origin: str) -> Connection | None:
+        idle = self._idle.get(origin)
+        if not idle:
+            return None
+        oldest = self.loop.time() - self._keepalive
+        while idle:
+            connection = idle.pop()
+            if not connection.lost and connection.idle_since >= oldest:
+                self._busy.add(connection)
+                self._look_out()
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self, endpoint: Any) -> Connection:
+        """A new connection, or one that came free while this call waited for its place."""
+        if self._most and self._count() >= self._most and not self._drop_idle():
+            connection = await self._wait_for_place(endpoint.origin)
+            if connection is not None:
+                return connection
+        else:
+            self._opening += 1
+        try:
+            connection = await self._open_connection(endpoint)
+        except BaseException:
+            self._opening -= 1
+            self._pass_place_on()
+            raise
+        self._opening -= 1
+        self._busy.add(connection)
+        self._look_out()
+        return connection
+
+    async def _wait_for_place(self, origin: str) -> Connection | None:
+        """
+        Wait until it is this call's turn: for a connection to *origin* that came free, or for
+        None, the place to open one. The place is counted as one that is opening.
+        """
+        turn: Turn = self.loop.create_future()
+        self._waiting.append((turn, origin))
+        try:
+            return await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():  # it came too late
+                connection = turn.result()
+                if connection is None:
+                    self._opening -= 1
+                    self._pass_place_on()
+                else:
+                    self.give_back(connection)
+            raise
+
+    def _count(self) -> int:
+        return len(self._busy) + self._opening + sum(map(len, self._idle.values()))
+
+    def _drop_idle(self) -> bool:
+        """Make room for another origin."""
+        for idle in self._idle.values():
+            if idle:
+                idle.popleft().close()
+                return True
+        return False
+
+    async def _open_connection(self, endpoint: Any) -> Connection:
+        parts = urlsplit(endpoint.origin)
+        port = parts.port or (443 if endpoint.https else 80)
+        context = self._ssl if endpoint.https else None
+        connecting = self.loop.create_connection(
+            lambda: Connection(self, endpoint.origin),
+            parts.hostname,
+            port,
+            ssl=context,
+            server_hostname=parts.hostname if endpoint.https else None,
+        )
+        key = SimpleNamespace(host=parts.hostname, port=port, is_ssl=endpoint.https, ssl=True)
+        try:
+            _, connection = await asyncio.wait_for(connecting, self._connect_timeout)
+        except TIMEOUTS as error:
+            if isinstance(error, OSError) and error.errno is not None:  # the kernel's own
+                raise aiohttp.ClientConnectorError(key, error) from error  # type: ignore[arg-type]
+            raise aiohttp.ServerTimeoutError(
+                f"Connection timeout to host {endpoint.url}"
+            ) from error
+        except ssl.CertificateError as error:
+            raise aiohttp.ClientConnectorCertificateError(key, error) from error  # type: ignore[arg-type]
+        except ssl.SSLError as error:
+            raise aiohttp.ClientConnectorSSLError(key, error) from error
+        except OSError as error:
+            raise aiohttp.ClientConnectorError(key, error) from error  # type: ignore[arg-type]
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Hand *connection* to the call that waits for one, or keep it for the next."""
+        if not self.ready:
+            connection.close()
+            self.release(connection)
+            return
+        turn, origin = self._next_in_line()
+        if turn is None:
+            connection.idle_since = self.loop.time()
+            self._busy.discard(connection)
+            self._idle.setdefault(connection.origin, deque()).append(connection)
+        elif origin == connection.origin:
+            turn.set_result(connection)
+        else:
+            connection.close()
+            self._busy.discard(connection)
+            self._opening += 1
+            turn.set_result(None)
+
+    def release(self, connection: Connection) -> None:
+        """*connection* is closed: its place is free."""
+        if connection in self._busy:
+            self._busy.discard(connection)
+            self._pass_place_on()
+
+    def _pass_place_on(self) -> None:
+        turn, _ = self._next_in_line()
+        if turn is not None:
+            self._opening += 1
+            turn.set_result(None)
+
+    def _next_in_line(self) -> tuple[Turn | None, str]:
+        while self._waiting:
+            turn, origin = self._waiting.popleft()
+            if not turn.done():
+                return turn, origin
+        return None, ""
+
+    # Time: one timer a pool, while there are calls under way or connections to let go
+
+    def _look_out(self) -> None:
+        if self._watch is None:
+            seconds = self._read_timeout if self._read_timeout is not None else self._keepalive
+            tick = min(max(seconds / WATCHES, SHORTEST_WATCH_S), LONGEST_WATCH_S)
+            self._watch = self.loop.call_later(tick, _tick, weakref.ref(self))
+
+    def tick(self) -> None:
+        self._watch = None
+        now = self.loop.time()
+        if self._read_timeout is not None:
+            for connection in list(self._busy):
+                if connection.waits and now > connection.expires:
+                    connection.time_out()
+        for idle in self._idle.values():
+            while idle and (idle[0].lost or now - idle[0].idle_since > self._keepalive):
+                idle.popleft().close()
+        if self._busy or any(self._idle.values()):
+            self._look_out()
+
+
+def _tick(reference: weakref.ref[Pool]) -> None:
+    pool = reference()
+    if pool is not None:
+        pool.tick()
+
+
+# Errors
+
+
+TIMEOUTS = (asyncio.TimeoutError, TimeoutError)  # one and the same from Python 3.11 on
+
+
+def _answer_error(error: BaseException, reader: AnswerReader) -> BaseException:
+    """While the answer is waited for. Source: `aiohttp.client_proto.ResponseHandler`."""
+    if reader.head_done:
+        return _payload_error(error, reader)
+    if isinstance(error, ShortAnswerError):
+        return aiohttp.ServerDisconnectedError()
+    if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError):
+        return aiohttp.ClientOSError(*error.args)
+    return error
+
+
+def _payload_error(error: BaseException, reader: AnswerReader) -> BaseException:
+    """In the middle of a body. Source: `ResponseHandler.connection_lost`, in aiohttp's words."""
+    if isinstance(error, aiohttp.ClientError):
+        return error
+    if isinstance(error, BadAnswerError):
+        return TransferEncodingError(str(error))
+    length = content_length(reader.headers)
+    missing: Exception = TransferEncodingError("Not enough data to satisfy transfer length header.")
+    if length is not None:
+        missing = ContentLengthError(
+            "Not enough data to satisfy content length header "
+            f"(received {reader.got} of {length} bytes)."
+        )
+    text = f"Response payload is not completed: {missing!r}"
+    if not isinstance(error, ShortAnswerError):
+        text = f"{text}. {error!r}"
+    return aiohttp.ClientPayloadError(text)
+
+
+def _hung_up(error: Exception) -> bool:
+    """Whether aiohttp would send the request once more."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return False
+    return isinstance(error, (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError))
+
+
+def _translated(error: Exception, wire: Wire) -> Exception:
+    """Source: `aiobotocore.httpsession.AIOHTTPSession.send`."""
+    url = wire.url
+    if isinstance(error, aiohttp.ClientSSLError):
+        return SSLError(endpoint_url=url, error=error)
+    if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)):
+        return ConnectionClosedError(error=error, request=None, endpoint_url=url)
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        if str(error).lower().startswith("connect"):
+            return ConnectTimeoutError(endpoint_url=url, error=error)
+        return ReadTimeoutError(endpoint_url=url, error=error)
+    if isinstance(error, (aiohttp.ClientConnectionError, OSError)):
+        return EndpointConnectionError(endpoint_url=url, error=error)
+    return HTTPClientError(error=error)
+
+
+def close_idle_connections() -> None:
+    """Close the idle connections of all pools, each on its own loop."""
+    for pool in list(_pools):
+        if pool.loop.is_closed():
+            continue
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            running = None
+        if running is pool.loop:
+            pool.close_idle()
+        else:
+            pool.loop.call_soon_threadsafe(pool.close_idle)

@@ -1,0 +1,456 @@
+"""
+The `direct` engine for boto3: blocking sockets, a pool a client and origin.
+
+Connections are made by botocore's own urllib3 pool (`_new_conn`, `connect`), so that name
+resolution, socket options, TLS and its verification are stock's; the bytes are ours.
+
+Guarding: `_idle` is a deque, whose append and pop are atomic (also in free-threaded CPython,
+where they lock the deque); a connection is owned by one call or one body at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import io
+import os
+import select
+import ssl
+import weakref
+from collections import deque
+from typing import Any
+
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    ReadTimeoutError,
+    SSLError,
+)
+from urllib3 import exceptions as urllib3_errors
+from urllib3.util.timeout import Timeout
+
+from boto_accel.fastpath.transport.http1 import (
+    AnswerReader,
+    BadAnswerError,
+    ShortAnswerError,
+    content_length,
+)
+from boto_accel.fastpath.transport.rawbody import RawBody
+from boto_accel.fastpath.transport.wire import Reply, Wire
+
+RECV_BYTES = 64 * 1024  # bytes; one read of a head, and of a chunked body
+EXPECT_WAIT_S = 1.0  # seconds; botocore.awsrequest.AWSConnection._send_output
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+class Connection:
+    """One kept-alive connection, around the urllib3 connection that made it."""
+
+    __slots__ = ("_http", "_poll", "sock")
+
+    def __init__(self, http_connection: Any) -> None:
+        self._http = http_connection
+        self.sock = http_connection.sock
+        self._poll: Any = None
+        if hasattr(select, "poll"):
+            self._poll = select.poll()
+            self._poll.register(self.sock, select.POLLIN)
+
+    def readable(self, timeout_s: float) -> bool:
+        """Whether bytes, or the end of the stream, can be read within *timeout_s*."""
+        if self._poll is not None:
+            return bool(self._poll.poll(timeout_s * 1000))
+        return bool(select.select([self.sock], [], [], timeout_s)[0])
+
+    def close(self) -> None:
+        self._http.close()
+
+
+class Pool:
+    """
+    The connections of one client to one origin.
+
+    As in stock, `max_pool_connections` bounds those that are kept, not those in use
+    (urllib3's `block=False`).
+    """
+
+    def __init__(self, urllib3_pool: Any, timeout: Any, most_kept: int) -> None:
+        self._urllib3_pool = urllib3_pool
+        self._connect_timeout, self._read_timeout = _timeouts(timeout)
+        self._most_kept = most_kept
+        self._idle: deque[Connection] = deque()
+        self._alive = True
+        weakref.finalize(self, _close_all, self._idle)
+        _pools.add(self)
+
+    def take(self) -> Connection:
+        """An idle connection that the server has not closed, or a new one."""
+        idle = self._idle
+        while True:
+            try:
+                connection = idle.pop()
+            except IndexError:
+                return self._connect()
+            if not connection.readable(0):
+                return connection
+            connection.close()  # readable while idle: closed by the server, or out of step
+
+    def give(self, connection: Connection) -> None:
+        """Keep *connection* for the next call, or close it where enough are kept."""
+        if self._alive and len(self._idle) < self._most_kept:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close what is idle; what is in use is closed when it comes back."""
+        _close_all(self._idle)
+
+    def forget(self) -> None:
+        """After a fork, in the child: the sockets are the parent's. Nothing is sent on them."""
+        inherited, self._idle = self._idle, deque()
+        weakref.finalize(self, _close_all, self._idle)
+        _close_all(inherited)
+
+    def _connect(self) -> Connection:
+        made = self._urllib3_pool._new_conn()
+        made.timeout = self._connect_timeout
+        try:
+            made.connect()
+        except BaseException:
+            made.close()
+            raise
+        made.sock.settimeout(self._read_timeout)
+        return Connection(made)
+
+    def exchange(self, wire: Wire) -> Reply:
+        """
+        Send *wire*, read the answer. Raises botocore's exceptions, as `URLLib3Session.send` does.
+        """
+        try:
+            connection = self.take()
+        except Exception as error:
+            # Not "from": as in stock, the cause is the context.
+            raise connect_error(error, wire, self._urllib3_pool)  # noqa: B904
+        try:
+            return self._exchange_on(connection, wire)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, Exception):
+                raise exchange_error(error, wire, self._urllib3_pool)  # noqa: B904
+            raise
+
+    def _exchange_on(self, connection: Connection, wire: Wire) -> Reply:
+        reader = AnswerReader(wire.to_head)
+        if self._connect_timeout == self._read_timeout:
+            sent = _send(connection, wire, reader)
+        else:  # urllib3 sends under the connect timeout, and reads under the other
+            connection.sock.settimeout(self._connect_timeout)
+            sent = _send(connection, wire, reader)
+            connection.sock.settimeout(self._read_timeout)
+        recv = connection.sock.recv
+        while not reader.head_done:
+            data = recv(RECV_BYTES)
+            if not data:
+                reader.feed_eof()
+            reader.feed(data)
+        reusable = reader.reusable and sent
+        if reader.complete:
+            body = reader.take()
+            if reusable and not reader.surplus:
+                self.give(connection)
+            else:
+                connection.close()
+            if wire.streams and reader.status < 300:
+                return Reply(reader.status, reader.headers, None, RawBody(body, None))
+            return Reply(reader.status, reader.headers, body, None)
+        source = Rest(self, connection, reader, reusable)
+        if wire.streams and reader.status < 300:
+            return Reply(reader.status, reader.headers, None, RawBody(reader.take(), source))
+        body = source.read_leniently(reader.take())
+        return Reply(reader.status, reader.headers, body, None)
+
+
+class Rest:
+    """The part of a body that is still on the connection (`rawbody.Source`)."""
+
+    __slots__ = ("_connection", "_left", "_pool", "_reader", "_reusable", "drained")
+
+    def __init__(
+        self, pool: Pool, connection: Connection, reader: AnswerReader, reusable: bool
+    ) -> None:
+        self._pool = pool
+        self._connection = connection
+        self._reader = reader
+        self._reusable = reusable
+        self.drained = False
+        length = content_length(reader.headers)
+        # With a length the parser is not needed any more: bytes are counted, not copied.
+        self._left = None if length is None else length - sum(map(len, reader.body))
+
+    @property
+    def socket(self) -> Any:
+        return self._connection.sock
+
+    def read(self, amount: int | None, before: bytes) -> bytes:
+        if self.drained:
+            return before
+        try:
+            if self._left is None:
+                return self._read_parsed(amount, before)
+            return self._read_counted(amount, before)
+        except TimeoutError as error:
+            self.abandon()
+            raise urllib3_errors.ReadTimeoutError(
+                self._pool._urllib3_pool, None, "Read timed out."
+            ) from error
+        except urllib3_errors.HTTPError:
+            self.abandon()
+            raise
+        except (OSError, BadAnswerError) as error:
+            self.abandon()
+            raise urllib3_errors.ProtocolError(f"Connection broken: {error!r}", error) from error
+        except BaseException:
+            self.abandon()
+            raise
+
+    def read_leniently(self, before: bytes) -> bytes:
+        """
+        *before* and all of the rest, for an answer that is parsed whole.
+
+        A body that is shorter than its length is handed on as it is: stock reads such answers
+        in pieces (`AWSResponse.content`), where http.client does not check the length.
+        """
+        if self._left is None:
+            return self._read_parsed(None, before)
+        return self._read_counted(None, before, lenient=True)
+
+    def _read_counted(self, amount: int | None, before: bytes, lenient: bool = False) -> bytes:
+        left = self._left
+        assert left is not None
+        wanted = left if amount is None else min(amount, left)
+        source = _Received(self._connection.sock, before)
+        data = io.BufferedReader(source, 1).read(len(before) + wanted)
+        got = len(data) - len(before)
+        self._left = left - got
+        if got < wanted:
+            return self._cut_short(data, self._left, amount is None and not lenient)
+        if self._left == 0:
+            self._finish()
+        return data
+
+    def _cut_short(self, partial: bytes, missing: int, strict: bool) -> bytes:
+        self.abandon()
+        if strict:
+            # http.client.HTTPResponse.read() without an amount, as urllib3 translates it
+            error = http.client.IncompleteRead(partial, missing)
+            raise urllib3_errors.ProtocolError(f"Connection broken: {error!r}", error)
+        return partial
+
+    def _read_parsed(self, amount: int | None, before: bytes) -> bytes:
+        reader = self._reader
+        pieces = [before]
+        got = len(before)
+        if amount is not None:
+            amount += got
+        while True:
+            piece = reader.take()
+            if piece:
+                pieces.append(piece)
+                got += len(piece)
+            if reader.complete or (amount is not None and got >= amount):
+                break
+            self._feed(reader, pieces)
+        data = b"".join(pieces)
+        if amount is not None and got > amount:
+            reader.body.append(data[amount:])
+            data = data[:amount]
+        elif reader.complete:
+            self._finish()
+        return data
+
+    def _feed(self, reader: AnswerReader, before: list[bytes]) -> None:
+        data = self._connection.sock.recv(RECV_BYTES)
+        try:
+            if data:
+                reader.feed(data)
+            else:
+                reader.feed_eof()
+        except ShortAnswerError:
+            # http.client counts the chunks that are complete
+            read = b"".join(before) + reader.take()
+            error = http.client.IncompleteRead(read[: len(read) - reader.got + reader.in_chunks])
+            raise urllib3_errors.ProtocolError(f"Connection broken: {error!r}", error) from None
+        except BadAnswerError as bad:
+            raise urllib3_errors.ProtocolError(f"Connection broken: {bad!r}", bad) from None
+
+    def _finish(self) -> None:
+        self.drained = True
+        if self._reusable and not self._reader.surplus:
+            self._pool.give(self._connection)
+        else:
+            self._connection.close()
+
+    def abandon(self) -> None:
+        if not self.drained:
+            self.drained = True
+            self._connection.close()
+
+
+class _Received(io.RawIOBase):
+    """
+    *before*, then a socket, as a raw file. Under a `BufferedReader` without a buffer to speak
+    of, it fills the bytes that are returned in place: a body is neither copied nor joined.
+    """
+
+    def __init__(self, sock: Any, before: bytes) -> None:
+        self._recv_into = sock.recv_into
+        self._before = before
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        before = self._before
+        if before:
+            taken = min(len(before), len(buffer))
+            buffer[:taken] = before[:taken]
+            self._before = before[taken:]
+            return taken
+        return self._recv_into(buffer)
+
+
+def _send(connection: Connection, wire: Wire, reader: AnswerReader) -> bool:
+    """
+    Send the request; True when all of it was sent.
+
+    A peer that stops reading may still have answered, so a broken pipe is not an error here.
+    Source: urllib3's `HTTPConnectionPool._make_request`.
+    """
+    try:
+        return _send_all(connection, wire, reader)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE):
+            raise
+        return False
+
+
+def _send_all(connection: Connection, wire: Wire, reader: AnswerReader) -> bool:
+    send = connection.sock.sendall
+    body = wire.body
+    if not wire.expect:
+        if body is None:
+            send(wire.head)
+            return True
+        if isinstance(body, bytes):
+            send(wire.head + body)
+            return True
+    send(wire.head)
+    if wire.expect and not _may_continue(connection, reader):
+        return False
+    if isinstance(body, bytes):
+        send(body)
+    elif body is not None:
+        for piece in body():
+            send(piece)
+    return True
+
+
+def _may_continue(connection: Connection, reader: AnswerReader) -> bool:
+    """
+    Whether to send the body: the server said 100, or nothing in time; False on a final answer.
+
+    Source: RFC 9110, 10.1.1; `botocore.awsrequest.AWSConnection._send_output`.
+    """
+    if not connection.readable(EXPECT_WAIT_S):
+        return True
+    while not reader.interim and not reader.head_done:
+        data = connection.sock.recv(RECV_BYTES)
+        if not data:
+            reader.feed_eof()
+        reader.feed(data)
+    return not reader.head_done
+
+
+def connect_error(error: Exception, wire: Wire, pool: Any) -> Exception:
+    """botocore's exception for a connection that could not be made."""
+    url = wire.url
+    # In this order: urllib3's NewConnectionError is a ConnectTimeoutError, too.
+    if isinstance(error, urllib3_errors.NewConnectionError):
+        return EndpointConnectionError(endpoint_url=url, error=error)
+    if isinstance(error, urllib3_errors.ConnectTimeoutError):
+        return ConnectTimeoutError(endpoint_url=url, error=error)
+    return exchange_error(error, wire, pool)
+
+
+def exchange_error(error: Exception, wire: Wire, pool: Any) -> Exception:
+    """
+    botocore's exception for an exchange that failed.
+
+    Source: `urllib3.HTTPConnectionPool.urlopen`, then `botocore.httpsession.URLLib3Session.send`.
+    """
+    url = wire.url
+    if isinstance(error, (ssl.SSLError, urllib3_errors.SSLError)) or _is_certificate(error):
+        return SSLError(endpoint_url=url, error=urllib3_errors.SSLError(error))
+    if isinstance(error, TimeoutError):
+        timeout = urllib3_errors.ReadTimeoutError(
+            pool, url, f"Read timed out. (read timeout={_read_timeout(pool)})"
+        )
+        return ReadTimeoutError(endpoint_url=url, error=timeout)
+    if isinstance(error, ShortAnswerError):
+        error = http.client.RemoteDisconnected("Remote end closed connection without response")
+    elif isinstance(error, BadAnswerError):
+        error = http.client.BadStatusLine(str(error))
+    if isinstance(error, urllib3_errors.ProtocolError):
+        return ConnectionClosedError(error=error, endpoint_url=url, request=None)
+    if isinstance(error, (OSError, http.client.HTTPException)):
+        broken = urllib3_errors.ProtocolError("Connection aborted.", error)
+        return ConnectionClosedError(error=broken, endpoint_url=url, request=None)
+    return HTTPClientError(error=error)
+
+
+def _is_certificate(error: Exception) -> bool:
+    return type(error).__name__ == "CertificateError"  # urllib3's and ssl's differ by version
+
+
+def _read_timeout(pool: Any) -> Any:
+    return getattr(pool.timeout, "read_timeout", pool.timeout)
+
+
+def _timeouts(timeout: Any) -> tuple[float | None, float | None]:
+    """(connect, read) in seconds; None waits for ever."""
+    if isinstance(timeout, Timeout):
+        connect, read = timeout.connect_timeout, timeout.read_timeout
+        return _plain(connect), _plain(read)
+    return timeout, timeout
+
+
+def _plain(seconds: Any) -> float | None:
+    return seconds if isinstance(seconds, (int, float)) else None
+
+
+def _close_all(idle: deque[Connection]) -> None:
+    while True:
+        try:
+            connection = idle.pop()
+        except IndexError:
+            return
+        connection.close()
+
+
+def _forget_all() -> None:
+    for pool in list(_pools):
+        pool.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
+
+
+def close_idle_connections() -> None:
+    """Close the idle connections of all pools."""
+    for pool in list(_pools):
+        pool.close()

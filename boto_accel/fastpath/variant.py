@@ -1,0 +1,442 @@
+"""
+The plan for calls with one set of parameter names, and the request of one such call.
+
+`Variant.build` is the hot path of a request: bind the parameters, attach the body, sign, render.
+Source: `BaseClient._make_api_call` up to `Endpoint.create_request`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from botocore.utils import CHECKSUM_HEADER_PATTERN
+
+from boto_accel._compat import Declined
+from boto_accel.fastpath import checksums, sigv4
+from boto_accel.fastpath.checksums import Body
+from boto_accel.fastpath.endpoints import Endpoint
+from boto_accel.fastpath.headshape import HeadShape
+from boto_accel.fastpath.lanes import rest, scalars
+from boto_accel.fastpath.transport.wire import Wire
+
+if TYPE_CHECKING:
+    from boto_accel.fastpath.plan import Plan
+
+MOST_SHAPES = 64  # sequences of header names that one variant remembers
+NO_LENGTH = frozenset(("GET", "HEAD", "OPTIONS"))  # AWSRequestPreparer._prepare_headers
+TRACE_SAFE = "-=;:+&[]{}\"',"  # botocore.handlers.add_recursion_detection_header
+
+
+class Draft:
+    """A request in the making: what the steps of `Variant.build` hand to each other."""
+
+    __slots__ = (
+        "algorithm",
+        "body",
+        "expect",
+        "headers",
+        "pairs",
+        "path",
+        "query",
+        "trailer",
+        "untrimmed",
+    )
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.headers = headers
+        self.path = "/"
+        self.query = ""  # as in the URL
+        self.pairs: list[tuple[str, str]] = []  # the same, encoded, to be signed
+        self.body: Body | None = None
+        self.expect = False
+        self.algorithm: str | None = None
+        self.trailer = False
+        self.untrimmed = False  # whether a value has white space that signing takes out
+
+
+class Variant:
+    """
+    The plan for calls with one set of parameter names.
+
+    proved: what the first proof of such a call taught (`proof.learned_lines`), by features of
+    the User-Agent, checksum algorithm and redirection: the headers that botocore makes of its
+    configuration.
+    """
+
+    def __init__(self, plan: Plan, names: tuple[str, ...], settled: bool) -> None:
+        binding = plan.writer.binding
+        defaults = {} if settled else {k: v for k, v in plan.defaults.items() if k not in names}
+        members = [binding.members.get(name) for name in (*names, *defaults)]
+        given = frozenset((*names, *defaults))
+        if None in members or not binding.required <= given:
+            raise Declined(scalars.INVALID)
+        self.plan = plan
+        self.auto_encoding = "EncodingType" in defaults
+        self.triggered = () if settled else _triggered(plan, names)
+        mode_member = plan.model.http_checksum.get("requestValidationModeMember")
+        self.validates_answer = mode_member in given
+        self.proved: dict[tuple[Any, ...], str] = {}
+        self._shapes: dict[tuple[tuple[str, ...], str], HeadShape] = {}
+        self._fixed_headers: dict[str, str] = {}
+        # (parameter, header, writer), or without a writer the prefix of a map of headers
+        self._headers: list[tuple[str, str, scalars.Writer | None]] = []
+        self._query: list[tuple[str, str, scalars.Writer]] = []
+        self._fixed_pairs = [_pair(part) for part in plan.fixed_query.split("&") if part]
+        for member in members:
+            assert member is not None
+            self._place(member, defaults)
+        if not plan.template.names <= given:
+            raise Declined(scalars.INVALID)
+        self._has_checksum = any(
+            CHECKSUM_HEADER_PATTERN.match(name)
+            for name in (*self._fixed_headers, *(wire for _, wire, _ in self._headers))
+        )
+        self._payload = binding.payload if plan.writer.streams_payload else None
+
+    def _place(self, member: rest.Member, defaults: Mapping[str, Any]) -> None:
+        write = member.write
+        if member.place == "headers":
+            self._headers.append((member.name, member.wire_name, None))
+        elif member.place == "header":
+            assert write is not None
+            if member.name in defaults:
+                self._fixed_headers[member.wire_name] = write(defaults[member.name])
+            else:
+                self._headers.append((member.name, member.wire_name, write))
+        elif member.place == "querystring":
+            if write is None:
+                raise Declined("lists or maps in the query")
+            if member.name in defaults:
+                write = partial(_constant, write(defaults[member.name]))
+            self._query.append((member.name, rest.encode(member.wire_name), write))
+
+    def algorithm(self, params: Mapping[str, Any]) -> str | None:
+        """The request checksum that goes with *params*; declines what botocore refuses."""
+        return None if self._has_checksum else checksums.requested(self.plan.rule, params)
+
+    def build(
+        self,
+        params: Mapping[str, Any],
+        endpoint: Endpoint,
+        credentials: Any,
+        algorithm: str | None,
+        learned: str,
+        timestamp: str,
+        invocation_id: str,
+    ) -> tuple[Wire, Body | None]:
+        """
+        The request for *params*, and its body, if any.
+
+        *timestamp* as `sigv4.signature` takes it; *credentials* are frozen, None for an unsigned
+        endpoint. Declines what is not plain, before anything is sent; a file is then where it was.
+        """
+        draft = self._bind(params, endpoint)
+        draft.algorithm = algorithm
+        self._attach(draft, params, endpoint)
+        try:
+            payload_hash = self._digest(draft, params, endpoint)
+            if endpoint.signs:
+                lines = self._sign(draft, endpoint, credentials, payload_hash, timestamp)
+            else:
+                lines = self._unsigned(draft, endpoint)
+            wire = self._render(draft, endpoint, lines, learned, invocation_id)
+        except BaseException:
+            if draft.body is not None:
+                draft.body.restore()
+            raise
+        return wire, draft.body
+
+    def _bind(self, params: Mapping[str, Any], endpoint: Endpoint) -> Draft:
+        """Headers, path and query. Source: `BaseRestSerializer`, `prepare_request_dict`."""
+        plan = self.plan
+        draft = Draft(self._fixed_headers.copy())
+        headers = draft.headers
+        for name, wire_name, write in self._headers:  # in the order of the parameters
+            if write is None:
+                rest.write_header_map(wire_name, params[name], headers)
+                continue
+            value = params[name]
+            text = write(value)
+            if value or not isinstance(value, (list, tuple)):  # no header for an empty list
+                headers[wire_name] = text
+        if endpoint.headers:
+            headers.update(endpoint.headers)
+        if len(headers) > len(self._fixed_headers):
+            draft.untrimmed = any(sigv4.trimmed(value) != value for value in headers.values())
+        path = plan.template.fill(params)
+        draft.path = _joined(endpoint.base, path, bool(plan.fixed_query))
+        draft.query = plan.fixed_query
+        draft.pairs = self._fixed_pairs
+        if self._query:
+            pairs = [
+                (wire_name, rest.encode(write(params.get(name))))
+                for name, wire_name, write in self._query
+            ]
+            text = "&".join([f"{name}={value}" for name, value in pairs])
+            draft.query = f"{draft.query}&{text}" if draft.query else text
+            draft.pairs = draft.pairs + pairs
+        return draft
+
+    def bind_for_presigning(self, params: Mapping[str, Any], endpoint: Endpoint) -> Draft:
+        """The request without a body; declines where there would be one."""
+        draft = self._bind(params, endpoint)
+        writer = self.plan.writer
+        if (self._payload in params) if writer.streams_payload else writer.body(params):
+            raise Declined("a presigned URL with a body")
+        if len({name.lower() for name in draft.headers}) != len(draft.headers):
+            raise Declined("headers that differ only in case")
+        return draft
+
+    def _attach(self, draft: Draft, params: Mapping[str, Any], endpoint: Endpoint) -> None:
+        """The body, and the decision where its checksum goes."""
+        plan = self.plan
+        if not plan.writer.streams_payload:
+            data = plan.writer.body(params)
+            if data and plan.escapes_xml:
+                data = data.replace(b"\r", b"&#xD;").replace(b"\n", b"&#xA;")
+            if data or draft.algorithm is not None:
+                draft.body = Body(data)
+        elif self._payload is not None and self._payload in params:
+            value = params[self._payload]
+            draft.body = self._streamed(draft, value)
+        elif draft.algorithm is not None:
+            draft.body = Body(b"")
+        draft.trailer = draft.algorithm is not None and plan.rule.trailer and endpoint.https
+
+    def _streamed(self, draft: Draft, value: Any) -> Body:
+        """A body given by the user. A file is sent with Expect; so are bytes made into one."""
+        if isinstance(value, str):
+            value = value.encode("utf-8")
+            is_file = self.plan.converts_body
+        elif isinstance(value, (bytes, bytearray)):
+            is_file = self.plan.converts_body and isinstance(value, bytes)
+        elif hasattr(value, "read") and not inspect.iscoroutinefunction(value.read):
+            for handler in self.plan.transfer_handlers:
+                _signal(handler, "signal_not_transferring", value, self.plan.operation)
+            if self.plan.is_async and not isinstance(value, io.IOBase):
+                raise Declined("a body that aiohttp does not know")
+            is_file = True
+        else:
+            raise Declined("a body that is neither bytes nor a plain file")
+        body = Body(value)
+        draft.expect = is_file and self.plan.method in ("PUT", "POST") and _expects(body)
+        return body
+
+    def _digest(self, draft: Draft, params: Mapping[str, Any], endpoint: Endpoint) -> str:
+        """Add the checksum headers; the value of x-amz-content-sha256."""
+        headers = draft.headers
+        algorithm = draft.algorithm
+        body = draft.body
+        known_hash = self._known_hash(draft, endpoint)
+        digest = sigv4.EMPTY_SHA256
+        if body is not None:
+            in_header = None if draft.trailer else algorithm
+            checksum, digest = body.digests(in_header, endpoint.signs and known_hash is None)
+            if checksum is not None:
+                headers[f"x-amz-checksum-{algorithm}"] = checksum
+        if algorithm is not None:
+            if draft.trailer:
+                self._announce_trailer(draft)
+            rule = self.plan.rule
+            if rule.default_header and rule.member not in params:
+                headers[rule.default_header] = algorithm.upper()
+        return known_hash or digest
+
+    def _announce_trailer(self, draft: Draft) -> None:
+        """Source: `httpchecksum._apply_request_trailer_checksum`."""
+        headers = draft.headers
+        assert draft.body is not None
+        coding = headers.get("Content-Encoding")
+        headers["Transfer-Encoding"] = "chunked"
+        headers["Content-Encoding"] = "aws-chunked" if coding is None else f"{coding},aws-chunked"
+        headers["X-Amz-Trailer"] = f"x-amz-checksum-{draft.algorithm}"
+        headers["X-Amz-Decoded-Content-Length"] = str(draft.body.length)
+        headers.pop("Content-Length", None)
+
+    def _known_hash(self, draft: Draft, endpoint: Endpoint) -> str | None:
+        """
+        The x-amz-content-sha256 that is no digest of the body, or None where the body is hashed.
+
+        Source: `SigV4Auth.payload`, `S3SigV4Auth._should_sha256_sign_payload`.
+        """
+        if draft.trailer:
+            return sigv4.UNSIGNED_TRAILER
+        signs = self.plan.s3_payload_signing
+        if signs is None:
+            signs = not endpoint.https or not self._has_digest_header(draft)
+            if not signs and not self.plan.model.has_streaming_input:
+                signs = endpoint.payload_signing is not False
+        return None if signs else sigv4.UNSIGNED_PAYLOAD
+
+    def _has_digest_header(self, draft: Draft) -> bool:
+        return draft.algorithm is not None or any(
+            name.lower() == "content-md5" for name in draft.headers
+        )
+
+    def _sign(
+        self, draft: Draft, endpoint: Endpoint, credentials: Any, payload_hash: str, timestamp: str
+    ) -> str:
+        """
+        Add the headers that are signed; the lines of all of them and of Authorization.
+
+        Source: `SigV4Auth.add_auth`, `S3SigV4Auth._modify_request_before_signing`.
+        """
+        headers = draft.headers
+        headers["X-Amz-Date"] = timestamp
+        if credentials.token:
+            headers["X-Amz-Security-Token"] = rest.plain_header(credentials.token)
+        headers["X-Amz-Content-SHA256"] = payload_hash
+        shape = self._shape(tuple(headers), endpoint.host)
+        lines = shape.lines(headers)
+        if draft.untrimmed:
+            headers = {name: sigv4.trimmed(value) for name, value in headers.items()}
+        scope = f"{timestamp[:8]}/{endpoint.region}/{endpoint.signing_name}/aws4_request"
+        signature = sigv4.signature(
+            f"{self.plan.method}\n{draft.path}\n"
+            f"{sigv4.canonical_query(draft.pairs) if draft.pairs else ''}\n"
+            f"{shape.canonical(headers)}\n\n{shape.signed_names}\n{payload_hash}",
+            timestamp,
+            scope,
+            sigv4.signing_key(
+                credentials.secret_key, timestamp[:8], endpoint.region, endpoint.signing_name
+            ),
+        )
+        return (
+            f"{lines}Authorization: {sigv4.ALGORITHM} "
+            f"Credential={rest.plain_header(credentials.access_key)}/{scope}, "
+            f"SignedHeaders={shape.signed_names}, Signature={signature}\r\n"
+        )
+
+    def _unsigned(self, draft: Draft, endpoint: Endpoint) -> str:
+        """The lines of an anonymous request. Source: `_set_extra_headers_for_unsigned_request`."""
+        headers = draft.headers
+        if draft.trailer:
+            headers["X-Amz-Content-SHA256"] = sigv4.UNSIGNED_TRAILER
+        if len({name.lower() for name in headers}) != len(headers):
+            raise Declined("headers that differ only in case")
+        return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+
+    def _shape(self, names: tuple[str, ...], host: str) -> HeadShape:
+        shape = self._shapes.get((names, host))
+        if shape is None:
+            if len(self._shapes) >= MOST_SHAPES:
+                self._shapes.clear()
+            shape = self._shapes[(names, host)] = HeadShape(names, host)
+        return shape
+
+    def _render(
+        self, draft: Draft, endpoint: Endpoint, lines: str, learned: str, invocation_id: str
+    ) -> Wire:
+        """The request as bytes. *lines*: what is signed; *learned*: see `proof.learned_lines`."""
+        plan = self.plan
+        method = plan.method
+        body = draft.body
+        target = f"{draft.path}?{draft.query}" if draft.query else draft.path
+        length = expect = ""
+        if draft.expect:
+            expect = "Expect: 100-continue\r\n"
+        if not draft.trailer and method not in NO_LENGTH:
+            length = self._length_line(draft)
+        head = (
+            f"{method} {target} HTTP/1.1\r\nHost: {endpoint.host}\r\n{plan.engine_lines}"
+            f"{lines}{expect}{_trace_line(draft.headers)}{learned}"
+            f"amz-sdk-invocation-id: {invocation_id}\r\n{length}\r\n"
+        )
+        return Wire(
+            method,
+            endpoint.origin + target,
+            head.encode("ascii"),
+            self._wire_body(draft) if body is not None else None,
+            draft.expect,
+            method == "HEAD",
+            plan.streams_output,
+            body is not None and not body.in_memory,
+            draft.trailer,
+        )
+
+    def _length_line(self, draft: Draft) -> str:
+        """Content-Length, where it is not among the parameters. Declines one that is wrong."""
+        length = str(draft.body.length) if draft.body is not None else "0"
+        given = draft.headers.get("Content-Length")
+        if given is None:
+            return f"Content-Length: {length}\r\n"
+        if given != length:
+            raise Declined("a Content-Length that is not the body's")
+        return ""
+
+    def _wire_body(self, draft: Draft) -> bytes | Callable[[], Iterator[bytes]] | None:
+        """The body as the engine sends it: at once where it is small, else in pieces."""
+        body = draft.body
+        if body is None:
+            return None
+        if not body.in_memory:
+            for handler in self.plan.transfer_handlers:
+                _signal(handler, "signal_transferring", body.file, self.plan.operation)
+        if not draft.trailer:
+            return body.data if body.in_memory else body.pieces
+        assert draft.algorithm is not None
+        whole = self.plan.is_async
+        at_once = body.small_chunked(draft.algorithm, whole)
+        return partial(body.chunked_pieces, draft.algorithm, whole) if at_once is None else at_once
+
+
+def new_invocation_id() -> str:
+    """A random UUID (RFC 9562, version 4), as `str(uuid.uuid4())` writes it."""
+    digits = secrets.token_hex(16)
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def _triggered(plan: Plan, names: tuple[str, ...]) -> tuple[Callable[..., Any], ...]:
+    """botocore's parameter handlers that have something to do for parameters with *names*."""
+    return tuple(
+        handler
+        for handler, triggers in plan.parameter_handlers
+        if any(name in names for name in triggers)
+    )
+
+
+def _joined(base: str, path: str, has_query: bool) -> str:
+    """Source: `botocore.awsrequest._urljoin`, which takes a fixed query for a part of the path."""
+    if not path or (path == "/" and not has_query):
+        return base or "/"
+    if base.endswith("/") and path.startswith("/"):
+        return base[:-1] + path
+    return base + path
+
+
+def _pair(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return name, value
+
+
+def _constant(text: str, _: Any) -> str:
+    return text
+
+
+def _expects(body: Body) -> bool:
+    """Source: `botocore.handlers.add_expect_header`."""
+    return bool(body.length) or "BOTO_EXPERIMENTAL__NO_EMPTY_CONTINUE" not in os.environ
+
+
+def _trace_line(headers: Mapping[str, str]) -> str:
+    """On Lambda, the trace of the invocation. Source: `add_recursion_detection_header`."""
+    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        trace = os.environ.get("_X_AMZN_TRACE_ID")
+        if trace and "X-Amzn-Trace-Id" not in headers:
+            return f"X-Amzn-Trace-Id: {quote(trace, safe=TRACE_SAFE)}\r\n"
+    return ""
+
+
+def _signal(handler: Callable[..., Any], name: str, body: Any, operation: str) -> None:
+    """s3transfer's handlers, run where botocore's events would run them."""
+    if handler.__name__ == name:
+        handler(request=SimpleNamespace(body=body), operation_name=operation)
