@@ -1,0 +1,1 @@
+"""The fast path beside stock: what it takes, what it leaves, and that nobody can tell."""

@@ -1,0 +1,118 @@
+"""
+The whole public surface, used as users use it: checked by `make types`, never run.
+
+`assert_type` fails the check where an annotation says less, or something else, than it should.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+from typing_extensions import assert_type
+
+import boto_accel
+from boto_accel import (
+    BotoAccelError,
+    InvalidOptionError,
+    MissingExtraError,
+    PatchStateError,
+    Stats,
+    UnsupportedBotocoreError,
+    accelerate,
+    explain,
+)
+from boto_accel.fastpath.patch import Accelerate
+
+client: Any = None
+
+
+def contexts() -> None:
+    with accelerate() as patch:
+        assert_type(patch, Accelerate)
+        assert_type(patch.stats, Stats)
+
+
+async def async_contexts() -> None:
+    async with accelerate(http="aiohttp") as patch:
+        assert_type(patch, Accelerate)
+
+
+def options() -> None:
+    accelerate(http="direct")
+    accelerate(clients=[client], services=["s3"], operations=["get_object"], shadow=0.01)
+    accelerate(clients=None, services=("s3",), operations={"GetObject"})
+    accelerate("direct")  # type: ignore[call-arg]
+
+
+def installed() -> None:
+    patch = accelerate()
+    assert_type(patch.install(), Accelerate)
+    patch.uninstall()
+
+
+@accelerate()
+def plain(key: str) -> bytes:
+    return key.encode()
+
+
+@accelerate()
+async def coroutine(key: str) -> bytes:
+    return key.encode()
+
+
+@accelerate()
+def generator() -> Iterator[int]:
+    yield 1
+
+
+@accelerate()
+async def async_generator() -> AsyncIterator[int]:
+    yield 1
+
+
+async def decorated() -> None:
+    """A decorated function keeps its signature."""
+    assert_type(plain("k"), bytes)
+    assert_type(await coroutine("k"), bytes)
+    assert_type(generator(), Iterator[int])
+    assert_type(async_generator(), AsyncIterator[int])
+    plain(1)  # type: ignore[arg-type]
+
+
+def counts(stats: Stats) -> None:
+    assert_type(stats.fast, int)
+    assert_type(stats.fallback, int)
+    assert_type(stats.reasons, Mapping[str, int])
+    assert_type(stats.by_operation, Mapping[str, Mapping[str, Any]])
+    assert_type(stats.proved, int)
+    assert_type(stats.retired, int)
+    assert_type(stats.shadow_checked, int)
+    assert_type(stats.shadow_different, int)
+    assert_type(stats.as_dict(), dict[str, Any])
+    assert_type(str(stats), str)
+
+
+def explained() -> None:
+    found = explain(client, "get_object")
+    assert_type(found.fast, bool)
+    assert_type(found.reason, str)
+
+
+def errors() -> BotoAccelError | None:
+    try:
+        accelerate().uninstall()
+    except UnsupportedBotocoreError as error:
+        return error
+    except MissingExtraError as error:
+        return error
+    except PatchStateError as error:
+        return error
+    except InvalidOptionError as error:
+        assert_type(error.parameter, str)
+        value_error: ValueError = error
+        raise value_error from None
+    return None
+
+
+assert_type(boto_accel.__version__, str)
