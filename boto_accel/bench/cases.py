@@ -1,0 +1,165 @@
+"""
+Which cases there are, and what they are called.
+
+Rule 1: pure data; nothing is measured here.
+A name reads client/scheme/operation/size/in-flight, such as `aiobotocore/http/get/1KiB/c32/uvloop`:
+`t10` is ten threads, `c32` is thirty-two calls in flight on one event loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from fnmatch import fnmatchcase
+from itertools import product
+
+KIB = 1024
+SIZES = {"100B": 100, "1KiB": KIB, "5KB": 5000, "64KiB": 64 * KIB, "8MiB": 8 * KIB * KIB}
+SIZE_NAMES = {size: name for name, size in SIZES.items()}
+LIST_KEYS = 1000  # keys on the listed page; the most S3 gives at once
+
+STOCK_CLIENTS = ("boto3", "aiobotocore")  # measured stock and fast; the others stand beside them
+
+
+class Tier(IntEnum):
+    """How soon a case is left out: `--quick` runs QUICK, the default up to USUAL."""
+
+    QUICK = 0
+    USUAL = 1
+    FULL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to measure; *size* in bytes, 0 where there is no body."""
+
+    client: str  # boto3, aiobotocore, obstore, socket
+    operation: str  # get, put, head, list, presign-default, presign-s3v4
+    size: int = KIB
+    scheme: str = "http"
+    in_flight: int = 1
+    loop: str = ""  # asyncio, uvloop; empty for synchronous clients
+
+    @property
+    def name(self) -> str:
+        size = f"/{SIZE_NAMES[self.size]}" if self.size else ""
+        kind = f"c{self.in_flight}/{self.loop}" if self.loop else f"t{self.in_flight}"
+        return f"{self.client}/{self.scheme}/{self.operation}{size}/{kind}"
+
+    @property
+    def compared(self) -> bool:
+        """Whether it is run stock and fast; the others are run as they are."""
+        return self.client in STOCK_CLIENTS
+
+    @property
+    def on_wire(self) -> bool:
+        return not self.operation.startswith("presign")
+
+
+_TRANSFERS = (*product(("get", "put"), SIZES.values()), ("head", 0))
+
+
+def all_cases() -> list[Case]:
+    """Every case, in the order in which they are run and shown."""
+    return [*_boto3_cases(), *_aiobotocore_cases(), *_obstore_cases(), *_socket_cases()]
+
+
+def _boto3_cases() -> Iterator[Case]:
+    for scheme, threads in product(("http", "https"), (1, 10)):
+        for operation, size in _TRANSFERS:
+            yield Case("boto3", operation, size, scheme, threads)
+        yield Case("boto3", "list", 0, scheme, threads)
+    yield Case("boto3", "presign-default", 0)
+    yield Case("boto3", "presign-s3v4", 0)
+
+
+def _aiobotocore_cases() -> Iterator[Case]:
+    for scheme, loop, tasks in product(("http", "https"), ("asyncio", "uvloop"), (1, 32, 1000)):
+        for operation, size in (*_TRANSFERS, ("list", 0)):
+            # A thousand 8 MiB bodies at once are 8 GiB.
+            if tasks < 1000 or size <= 64 * KIB:
+                yield Case("aiobotocore", operation, size, scheme, tasks, loop)
+    yield Case("aiobotocore", "presign-default", 0, loop="asyncio")
+    yield Case("aiobotocore", "presign-s3v4", 0, loop="asyncio")
+
+
+def _obstore_cases() -> Iterator[Case]:
+    for scheme, operation in product(("http", "https"), ("get", "put")):
+        yield Case("obstore", operation, scheme=scheme)
+        yield Case("obstore", operation, scheme=scheme, in_flight=32, loop="asyncio")
+
+
+def _socket_cases() -> Iterator[Case]:
+    for scheme, operation in product(("http", "https"), ("get", "put")):
+        yield Case("socket", operation, scheme=scheme)
+
+
+_QUICK = (
+    "boto3/http/get/1KiB/t1",
+    "boto3/http/put/1KiB/t1",
+    "boto3/http/head/t1",
+    "boto3/http/list/t1",
+    "boto3/http/presign-s3v4/t1",
+    "boto3/http/get/1KiB/t10",
+    "boto3/https/get/1KiB/t1",
+    "aiobotocore/http/get/1KiB/c32/asyncio",
+    "aiobotocore/http/put/1KiB/c32/asyncio",
+    "aiobotocore/http/get/1KiB/c32/uvloop",
+    "obstore/http/get/1KiB/*",
+    "socket/http/get/1KiB/t1",
+)
+_USUAL = (
+    "boto3/http/*/t1",
+    "boto3/http/[gp][eu]t/1KiB/t10",
+    "boto3/https/*/1KiB/t1",
+    "boto3/https/*/8MiB/t1",
+    "boto3/https/head/t1",
+    "boto3/https/get/1KiB/t10",
+    "aiobotocore/http/*/1KiB/c1/asyncio",
+    "aiobotocore/http/*/c32/asyncio",
+    "aiobotocore/https/*/1KiB/c32/asyncio",
+    "aiobotocore/https/head/c32/asyncio",
+    "aiobotocore/http/*/1KiB/c1000/asyncio",
+    "aiobotocore/http/*/1KiB/c32/uvloop",
+    "aiobotocore/http/head/c32/uvloop",
+    "aiobotocore/http/*/1KiB/c1000/uvloop",
+    "aiobotocore/http/presign-s3v4/c1/asyncio",
+    "obstore/*",
+    "socket/*",
+)
+
+
+def tier_of(case: Case) -> Tier:
+    if _matches(case, _QUICK):
+        return Tier.QUICK
+    return Tier.USUAL if _matches(case, _USUAL) else Tier.FULL
+
+
+def select_cases(tier: Tier, patterns: tuple[str, ...] = ()) -> list[Case]:
+    """
+    The cases to run: those whose name matches one of *patterns*, or else those of *tier*.
+
+    A pattern is a name, a shell pattern for the whole name, or a part of names: `get/1KiB`.
+    """
+    cases = all_cases()
+    if not patterns:
+        return [case for case in cases if tier_of(case) <= tier]
+    names = {case.name for case in cases}
+    # A whole name means that case alone, though `…/t1` is a part of `…/t10`.
+    whole = tuple(p if p in names or any(c in p for c in "*?[") else f"*{p}*" for p in patterns)
+    return [case for case in cases if _matches(case, whole)]
+
+
+def for_endpoint(cases: list[Case], scheme: str) -> list[Case]:
+    """
+    *cases* as they can be run against one endpoint that speaks *scheme*, each once.
+
+    The bare socket is left out: it signs nothing, and a real S3 would send it away.
+    """
+    kept = (replace(case, scheme=scheme) for case in cases if case.client != "socket")
+    return list(dict.fromkeys(kept))
+
+
+def _matches(case: Case, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(case.name, pattern) for pattern in patterns)

@@ -1,0 +1,37 @@
+"""
+The `boto-accel` command line: one module a command, imported when it is asked for.
+
+A module named here defines `command`, a click command.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from boto_accel import __version__
+
+COMMANDS = {
+    "bench": "boto_accel.commands.bench",
+    "doctor": "boto_accel.commands.doctor",
+}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported one by one, so that none pays for another's imports."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[name]).command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="boto-accel")
+def cli() -> None:
+    """The AWS SDKs for Python, faster, without changing the code that uses them."""
