@@ -165,6 +165,35 @@ async def test_cancellation(capture: Callable[..., CaptureServer]) -> None:
 
 
 @pytest.mark.aiobotocore
+async def test_cancellation_at_any_step(capture: Callable[..., CaptureServer]) -> None:
+    """
+    Cancelled after so and so many turns of the loop, a call ends there, also just as it connects.
+
+    `asyncio.wait_for` of Python 3.10 and 3.11 returns the connection then, and forgets the cancel.
+    """
+    server = capture(
+        lambda request: (
+            [Sleep(60), http_answer(200)]
+            if request.target.endswith(b"/slow")
+            else http_answer(200)
+        )
+    )
+    options = {"endpoint_url": server.endpoint_url, "max_pool_connections": 1}
+    async with make_client("async", "s3", **options) as s3:
+        with all_fast():
+            await s3.head_object(Bucket="b", Key="k")
+            for turns in range(30):
+                task = asyncio.ensure_future(s3.head_object(Bucket="b", Key="slow"))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                done, _ = await asyncio.wait([task], timeout=10)
+                assert done, f"cancelled after {turns} turns, it goes on"
+                assert task.cancelled()
+            await s3.head_object(Bucket="b", Key="k")
+
+
+@pytest.mark.aiobotocore
 async def test_cancellation_in_the_middle_of_a_body(capture: Callable[..., CaptureServer]) -> None:
     """A read that is cancelled closes its connection; the next call takes another."""
     head = http_answer(200, b"", {"Content-Length": "1000000"})

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -40,6 +41,11 @@ from boto_accel.fastpath.transport.http1 import (
     content_length,
 )
 from boto_accel.fastpath.transport.wire import Reply, Wire
+
+if sys.version_info >= (3, 11):
+    from asyncio import timeout as time_limit
+else:  # what aiohttp itself asks for there
+    from async_timeout import timeout as time_limit
 
 # Methods that aiohttp sends once more where the server hung up without an answer.
 # Source: aiohttp.client.IDEMPOTENT_METHODS; RFC 9112, 9.3.1.
@@ -473,16 +479,18 @@ class Pool:
         parts = urlsplit(endpoint.origin)
         port = parts.port or (443 if endpoint.https else 80)
         context = self._ssl if endpoint.https else None
-        connecting = self.loop.create_connection(
-            lambda: Connection(self, endpoint.origin),
-            parts.hostname,
-            port,
-            ssl=context,
-            server_hostname=parts.hostname if endpoint.https else None,
-        )
         key = SimpleNamespace(host=parts.hostname, port=port, is_ssl=endpoint.https, ssl=True)
         try:
-            _, connection = await asyncio.wait_for(connecting, self._connect_timeout)
+            # Not `wait_for`: up to Python 3.11, cancelled just as the connection is made, it
+            # returns the connection, and the call goes on.
+            async with time_limit(self._connect_timeout):
+                _, connection = await self.loop.create_connection(
+                    lambda: Connection(self, endpoint.origin),
+                    parts.hostname,
+                    port,
+                    ssl=context,
+                    server_hostname=parts.hostname if endpoint.https else None,
+                )
         except TIMEOUTS as error:
             if isinstance(error, OSError) and error.errno is not None:  # the kernel's own
                 raise aiohttp.ClientConnectorError(key, error) from error  # type: ignore[arg-type]
