@@ -8,6 +8,7 @@ private costs speed, never correctness.
 
 from __future__ import annotations
 
+import datetime
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
@@ -286,15 +287,17 @@ def current_time() -> Any:
 
 def signing_time() -> str:
     """The time that a signature made now carries ("20261121T064958Z"), by botocore's clock."""
-    global _last_time
-    now = current_time().replace(microsecond=0)
-    known = _last_time  # one read: another thread may replace it
-    if known[0] == now:
-        return known[1]
+    global _last_second
+    now = botocore.auth.get_current_datetime()
+    start, end, text = _last_second  # one read: another thread may replace it
+    if start <= now < end:
+        return text
+    start = now.replace(microsecond=0)
     text = now.strftime("%Y%m%dT%H%M%SZ")
-    _last_time = (now, text)
+    _last_second = (start, start + _SECOND, text)
     return text
 
 
+_SECOND = datetime.timedelta(seconds=1)
 # The last second that was asked for, and its text: strftime is not cheap.
-_last_time: tuple[Any, str] = (None, "")
+_last_second = (datetime.datetime.min, datetime.datetime.min, "")

@@ -17,6 +17,7 @@ from boto_accel._compat import Declined
 from boto_accel.fastpath import eligibility, proof, stock
 from boto_accel.fastpath.checksums import Body
 from boto_accel.fastpath.endpoints import Endpoint
+from boto_accel.fastpath.invocation import new_invocation_id
 from boto_accel.fastpath.plan import Plan
 from boto_accel.fastpath.proof import Different
 from boto_accel.fastpath.replies import UNREADABLE, Head
@@ -24,7 +25,7 @@ from boto_accel.fastpath.state import ClientState
 from boto_accel.fastpath.steps import Steps
 from boto_accel.fastpath.transport.rawbody import RawBody
 from boto_accel.fastpath.transport.wire import Reply, Wire
-from boto_accel.fastpath.variant import Variant, new_invocation_id
+from boto_accel.fastpath.variant import Variant
 
 MOST_PROVED = 64  # kinds of calls that one variant remembers having proved
 

@@ -151,7 +151,7 @@ def _sign_v4(
         credentials.secret_key, timestamp[:8], endpoint.region, endpoint.signing_name
     )
     fields["policy"] = _encoded(policy)
-    fields["x-amz-signature"] = hmac.digest(key, fields["policy"].encode(), "sha256").hex()
+    fields["x-amz-signature"] = key.sign(fields["policy"])
 
 
 def _sign_v2(

@@ -17,13 +17,40 @@ UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 ALGORITHM = "AWS4-HMAC-SHA256"
 
 
+class SigningKey:
+    """
+    The key of one day, region and service; kept in memory as the secret itself is.
+
+    HMAC hashes the key anew for each message, twice (RFC 2104). Here that was done once: a
+    signature goes on from copies of the two hashes, at a third of the price.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")  # SHA-256 takes 64 bytes at a time; the key has 32
+        self._inner = sha256(block.translate(_INNER))
+        self._outer = sha256(block.translate(_OUTER))
+
+    def sign(self, text: str) -> str:
+        """HMAC-SHA256 of *text*, in hex."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+
 @lru_cache(maxsize=64)
-def signing_key(secret_key: str, date: str, region: str, service: str) -> bytes:
-    """The key of one day, region and service; kept in memory as the secret itself is."""
+def signing_key(secret_key: str, date: str, region: str, service: str) -> SigningKey:
+    """Source: `SigV4Auth.signature`."""
     key = _hmac(f"AWS4{secret_key}".encode(), date)
     for part in (region, service, "aws4_request"):
         key = _hmac(key, part)
-    return key
+    return SigningKey(key)
 
 
 def _hmac(key: bytes, text: str) -> bytes:
@@ -40,7 +67,7 @@ def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
     return "&".join([f"{name}={value}" for name, value in sorted(pairs)])
 
 
-def signature(canonical_request: str, timestamp: str, scope: str, key: bytes) -> str:
+def signature(canonical_request: str, timestamp: str, scope: str, key: SigningKey) -> str:
     """
     The signature in hex.
 
@@ -48,5 +75,4 @@ def signature(canonical_request: str, timestamp: str, scope: str, key: bytes) ->
     of `signing_key`.
     """
     hashed = sha256(canonical_request.encode()).hexdigest()
-    to_sign = f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashed}"
-    return hmac.digest(key, to_sign.encode(), "sha256").hex()
+    return key.sign(f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashed}")

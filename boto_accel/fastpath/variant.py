@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import io
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import SimpleNamespace
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 MOST_SHAPES = 64  # sequences of header names that one variant remembers
 NO_LENGTH = frozenset(("GET", "HEAD", "OPTIONS"))  # AWSRequestPreparer._prepare_headers
+LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
 TRACE_SAFE = "-=;:+&[]{}\"',"  # botocore.handlers.add_recursion_detection_header
 
 
@@ -388,13 +388,6 @@ class Variant:
         return partial(body.chunked_pieces, draft.algorithm, whole) if at_once is None else at_once
 
 
-def new_invocation_id() -> str:
-    """A random UUID (RFC 9562, version 4), as `str(uuid.uuid4())` writes it."""
-    digits = secrets.token_hex(16)
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-
 def _triggered(plan: Plan, names: tuple[str, ...]) -> tuple[Callable[..., Any], ...]:
     """botocore's parameter handlers that have something to do for parameters with *names*."""
     return tuple(
@@ -429,11 +422,20 @@ def _expects(body: Body) -> bool:
 
 def _trace_line(headers: Mapping[str, str]) -> str:
     """On Lambda, the trace of the invocation. Source: `add_recursion_detection_header`."""
-    if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    if _on_lambda():
         trace = os.environ.get("_X_AMZN_TRACE_ID")
         if trace and "X-Amzn-Trace-Id" not in headers:
             return f"X-Amzn-Trace-Id: {quote(trace, safe=TRACE_SAFE)}\r\n"
     return ""
+
+
+def _on_lambda() -> bool:
+    """`"AWS_LAMBDA_FUNCTION_NAME" in os.environ`, which raises and catches a KeyError for no."""
+    environ: Any = os.environ
+    known = getattr(environ, "_data", None)
+    if known is None:  # not CPython's, or replaced
+        return LAMBDA in environ
+    return environ.encodekey(LAMBDA) in known
 
 
 def _signal(handler: Callable[..., Any], name: str, body: Any, operation: str) -> None:
