@@ -10,46 +10,32 @@ Guarding: a pool belongs to one event loop, and is touched from it alone.
 from __future__ import annotations
 
 import asyncio
-import ssl
-import sys
 import weakref
 from collections import deque
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.http_exceptions import ContentLengthError, TransferEncodingError
-from botocore.exceptions import (
-    ConnectionClosedError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    HTTPClientError,
-    ReadTimeoutError,
-    SSLError,
-)
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath.transport.asyncbody import RawBody
+from boto_accel.fastpath.transport.asyncerrors import (
+    IDEMPOTENT,
+    answer_error,
+    connecting,
+    hung_up,
+    payload_error,
+    translated,
+)
 from boto_accel.fastpath.transport.http1 import (
     LIKE_AIOHTTP,
     AnswerReader,
     BadAnswerError,
     ShortAnswerError,
-    content_length,
 )
 from boto_accel.fastpath.transport.wire import Reply, Wire
 
-if sys.version_info >= (3, 11):
-    from asyncio import timeout as time_limit
-else:  # what aiohttp itself asks for there
-    from async_timeout import timeout as time_limit
-
-# Methods that aiohttp sends once more where the server hung up without an answer.
-# Source: aiohttp.client.IDEMPOTENT_METHODS; RFC 9112, 9.3.1.
-IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 READ_BYTES = 64 * 1024  # bytes; one read of a connection
 WATCHES = 20  # looks at the clock a read timeout; a timeout comes at most 1/20 late
 SHORTEST_WATCH_S = 0.01  # seconds
@@ -254,10 +240,10 @@ class Connection(asyncio.BufferedProtocol):
         if self._body is not None:
             body = self._body
             self._body = None
-            body.fail(_payload_error(error, reader))
+            body.fail(payload_error(error, reader))
             self.end(False)
         elif self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(_answer_error(error, reader))
+            self._waiter.set_exception(answer_error(error, reader))
             self._waiter.exception()  # looked at: nobody may be waiting any more
             self._go_on_writing()
 
@@ -356,11 +342,11 @@ class Pool:
                     connection.end(False)
                 if not isinstance(error, Exception):
                     raise
-                if again and _hung_up(error):
+                if again and hung_up(error):
                     again = False
                     continue
                 # Not "from": as in stock, the cause is the context.
-                raise _translated(error, wire)  # noqa: B904
+                raise translated(error, wire)  # noqa: B904
 
     async def _exchange_on(self, connection: Connection, wire: Wire) -> Reply:
         reader = connection.begin(wire)
@@ -476,33 +462,14 @@ class Pool:
         return False
 
     async def _open_connection(self, endpoint: Any) -> Connection:
-        parts = urlsplit(endpoint.origin)
-        port = parts.port or (443 if endpoint.https else 80)
-        context = self._ssl if endpoint.https else None
-        key = SimpleNamespace(host=parts.hostname, port=port, is_ssl=endpoint.https, ssl=True)
-        try:
-            # Not `wait_for`: up to Python 3.11, cancelled just as the connection is made, it
-            # returns the connection, and the call goes on.
-            async with time_limit(self._connect_timeout):
-                _, connection = await self.loop.create_connection(
-                    lambda: Connection(self, endpoint.origin),
-                    parts.hostname,
-                    port,
-                    ssl=context,
-                    server_hostname=parts.hostname if endpoint.https else None,
-                )
-        except TIMEOUTS as error:
-            if isinstance(error, OSError) and error.errno is not None:  # the kernel's own
-                raise aiohttp.ClientConnectorError(key, error) from error  # type: ignore[arg-type]
-            raise aiohttp.ServerTimeoutError(
-                f"Connection timeout to host {endpoint.url}"
-            ) from error
-        except ssl.CertificateError as error:
-            raise aiohttp.ClientConnectorCertificateError(key, error) from error  # type: ignore[arg-type]
-        except ssl.SSLError as error:
-            raise aiohttp.ClientConnectorSSLError(key, error) from error
-        except OSError as error:
-            raise aiohttp.ClientConnectorError(key, error) from error  # type: ignore[arg-type]
+        async with connecting(endpoint, self._connect_timeout) as (host, port):
+            _, connection = await self.loop.create_connection(
+                lambda: Connection(self, endpoint.origin),
+                host,
+                port,
+                ssl=self._ssl if endpoint.https else None,
+                server_hostname=host if endpoint.https else None,
+            )
         return connection
 
     def give_back(self, connection: Connection) -> None:
@@ -569,65 +536,6 @@ def _tick(reference: weakref.ref[Pool]) -> None:
     pool = reference()
     if pool is not None:
         pool.tick()
-
-
-# Errors
-
-
-TIMEOUTS = (asyncio.TimeoutError, TimeoutError)  # one and the same from Python 3.11 on
-
-
-def _answer_error(error: BaseException, reader: AnswerReader) -> BaseException:
-    """While the answer is waited for. Source: `aiohttp.client_proto.ResponseHandler`."""
-    if reader.head_done:
-        return _payload_error(error, reader)
-    if isinstance(error, ShortAnswerError):
-        return aiohttp.ServerDisconnectedError()
-    if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError):
-        return aiohttp.ClientOSError(*error.args)
-    return error
-
-
-def _payload_error(error: BaseException, reader: AnswerReader) -> BaseException:
-    """In the middle of a body. Source: `ResponseHandler.connection_lost`, in aiohttp's words."""
-    if isinstance(error, aiohttp.ClientError):
-        return error
-    if isinstance(error, BadAnswerError):
-        return TransferEncodingError(str(error))
-    length = content_length(reader.headers)
-    missing: Exception = TransferEncodingError("Not enough data to satisfy transfer length header.")
-    if length is not None:
-        missing = ContentLengthError(
-            "Not enough data to satisfy content length header "
-            f"(received {reader.got} of {length} bytes)."
-        )
-    text = f"Response payload is not completed: {missing!r}"
-    if not isinstance(error, ShortAnswerError):
-        text = f"{text}. {error!r}"
-    return aiohttp.ClientPayloadError(text)
-
-
-def _hung_up(error: Exception) -> bool:
-    """Whether aiohttp would send the request once more."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return False
-    return isinstance(error, (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError))
-
-
-def _translated(error: Exception, wire: Wire) -> Exception:
-    """Source: `aiobotocore.httpsession.AIOHTTPSession.send`."""
-    url = wire.url
-    if isinstance(error, aiohttp.ClientSSLError):
-        return SSLError(endpoint_url=url, error=error)
-    if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError)):
-        return ConnectionClosedError(error=error, request=None, endpoint_url=url)
-    if isinstance(error, aiohttp.ServerTimeoutError):
-        if str(error).lower().startswith("connect"):
-            return ConnectTimeoutError(endpoint_url=url, error=error)
-        return ReadTimeoutError(endpoint_url=url, error=error)
-    if isinstance(error, (aiohttp.ClientConnectionError, OSError)):
-        return EndpointConnectionError(endpoint_url=url, error=error)
-    return HTTPClientError(error=error)
 
 
 def close_idle_connections() -> None:
