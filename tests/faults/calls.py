@@ -7,7 +7,6 @@ import gc
 import os
 import re
 import socket
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -38,7 +37,7 @@ CALLS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
 # Ports, addresses and ids: not the same from one run to the next.
 _MASKED = re.compile(r"0x[0-9a-f]+|(?<=:)\d{4,5}\b|(?<=port=)\d+|_ssl\.c:\d+")
 _BAD_HTTP = re.compile(r"(An HTTP Client raised an unhandled exception:).*", re.DOTALL)
-SETTLE_S = 0.02  # seconds between calls: what the server does after an answer has arrived then
+TURNS = 10  # of the loop; what has arrived by then has been looked at, over TLS too
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _sync(options: dict[str, Any], server: Any) -> tuple[Came, ...]:
                 del value
             except Exception as error:
                 outcome = told(error)
-            time.sleep(SETTLE_S)
+            assert server.wait_until_quiet()  # what it does after an answer has arrived then
             came.append(Came(name, outcome, requests_of(server, start)))
         return tuple(came)
 
@@ -135,10 +134,16 @@ async def _await_calls(options: dict[str, Any], server: Any) -> tuple[Came, ...]
                 del value
             except Exception as error:
                 outcome = told(error)
-            await asyncio.sleep(SETTLE_S)
+            await _settle(server)
             came.append(Came(name, outcome, requests_of(server, start)))
-    await asyncio.sleep(SETTLE_S)  # aiohttp closes TLS transports in the turns that follow
+    await _settle(server)  # aiohttp closes TLS transports in the turns that follow
     return tuple(came)
+
+
+async def _settle(server: Any) -> None:
+    assert await asyncio.to_thread(server.wait_until_quiet)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 def _result(value: dict[str, Any], body: Any) -> Any:

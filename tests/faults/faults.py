@@ -14,7 +14,7 @@ from tests.servers.capture import Close, Drip, Reset, Send100, Sleep, WaitForReq
 from tests.servers.recorded import Recorded
 from tests.servers.steps import Answer, http_answer
 
-MODES = ("legacy", "standard")  # adaptive clients are stock's: see test_faults.py
+MODES = ("legacy", "standard", "adaptive")  # adaptive clients are stock's: see test_faults.py
 HANG_S = 30.0  # seconds; longer than any client waits. Cut short when the server stops.
 GAP_S = 0.03  # seconds; for what was sent to be read before the reset that would discard it
 

@@ -17,7 +17,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Literal, TypeAlias
@@ -120,8 +120,8 @@ class CaptureServer:
         self._script = script
         self._asked = 0
         self._tls = tls
-        self._lock = threading.Lock()
-        self._recorded = threading.Condition(self._lock)
+        self.lock = threading.Lock()
+        self._recorded = threading.Condition(self.lock)
         self._open: set[_Connection] = set()
         self._threads: list[threading.Thread] = []
 
@@ -146,7 +146,7 @@ class CaptureServer:
         self.stopping.set()
         self._wake.send(b"x")
         self._acceptor.join()
-        with self._lock:
+        with self.lock:
             for connection in self._open:
                 connection.interrupt()
         for thread in self._threads:
@@ -169,7 +169,7 @@ class CaptureServer:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = _Connection(self, sock, self.accepted)
         thread = threading.Thread(target=self._run, args=(connection,), name="capture-connection")
-        with self._lock:
+        with self.lock:
             self.accepted += 1
             self._open.add(connection)
             self._threads.append(thread)
@@ -184,9 +184,10 @@ class CaptureServer:
             self.errors.append(error)
         finally:
             # Under the lock: interrupt() must not meet a descriptor that is somebody else's.
-            with self._lock:
+            with self.lock:
                 self._open.discard(connection)
                 connection.close()
+                self._recorded.notify_all()
 
     def record(self, request: Recorded) -> None:
         with self._recorded:
@@ -198,13 +199,28 @@ class CaptureServer:
         with self._recorded:
             return self._recorded.wait_for(lambda: len(self.requests) >= count, within)
 
+    def wait_until_quiet(self, within: float = 30.0) -> bool:
+        """
+        Whether no connection has anything left to do, if need be after waiting *within* seconds.
+
+        Each is closed then, pauses in a `Sleep`, or waits for bytes that have not come.
+        """
+        with self._recorded:
+            return self._recorded.wait_for(
+                lambda: all(connection.is_quiet() for connection in self._open), within
+            )
+
+    def note_change(self) -> None:
+        with self._recorded:
+            self._recorded.notify_all()
+
     def answer(self, request: Recorded) -> tuple[Step, ...]:
         """What the script has for *request*; raises what the script raises."""
         if isinstance(self._script, bytes):
             return (Send(self._script),)
         if callable(self._script):
             return as_steps(self._script(request))
-        with self._lock:
+        with self.lock:
             number, self._asked = self._asked, self._asked + 1
         if number >= len(self._script):
             raise AssertionError(f"request {number} has no answer in the script: {request.head!r}")
@@ -219,6 +235,7 @@ class _Connection:
         self._sock = sock
         self._number = number
         self._buffer = bytearray()
+        self._pausing = self._reading = False
 
     def serve(self, tls: ssl.SSLContext | None) -> None:
         """Until the connection ends: EOFError, OSError or _ClosedError."""
@@ -229,8 +246,9 @@ class _Connection:
             self._exchange(read_head(self, self._number))
 
     def _handshake(self, tls: ssl.SSLContext) -> None:
-        wrapped = tls.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
-        self._sock = wrapped
+        with self._server.lock:  # is_quiet() must not meet the socket that this one takes over
+            wrapped = tls.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
+            self._sock = wrapped
         if self._server.stopping.is_set():  # interrupt() may have met the socket before this one
             raise _ClosedError
         try:
@@ -313,8 +331,11 @@ class _Connection:
             self._pause(delay)
 
     def _pause(self, seconds: float) -> None:
+        self._pausing = True
+        self._server.note_change()
         if self._server.stopping.wait(seconds):
             raise _ClosedError
+        self._pausing = False
 
     def _close_notify(self) -> None:
         if isinstance(self._sock, ssl.SSLSocket):
@@ -337,7 +358,7 @@ class _Connection:
         """Whether bytes are there, or come *within* so many seconds (None: wait for them)."""
         if self._buffer or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending()):
             return True
-        with selectors.DefaultSelector() as selector:
+        with selectors.DefaultSelector() as selector, self._waiting():
             selector.register(self._sock, selectors.EVENT_READ)
             return bool(selector.select(within))
 
@@ -359,10 +380,26 @@ class _Connection:
         return data
 
     def _fill(self) -> None:
-        data = self._sock.recv(262_144)
+        with self._waiting():
+            data = self._sock.recv(262_144)
         if not data:
             raise EOFError
         self._buffer += data
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._reading = True
+        self._server.note_change()
+        yield
+        self._reading = False
+
+    def is_quiet(self) -> bool:
+        """From another thread: see `CaptureServer.wait_until_quiet`."""
+        if self._pausing:
+            return True
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._sock, selectors.EVENT_READ)
+            return self._reading and not selector.select(0)
 
     def interrupt(self) -> None:
         """From another thread: end what the connection waits for."""
