@@ -10,13 +10,18 @@ from __future__ import annotations
 
 import datetime
 import ssl
+import time
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import botocore.auth
+import botocore.compat as compat
 import botocore.httpchecksum
 import botocore.signers
 from botocore.context import get_context
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Declined(Exception):
@@ -88,6 +93,33 @@ def credentials_of(signer: Any) -> Any:
         return signer._credentials
     except AttributeError as error:
         _missing(error)
+
+
+def are_static(credentials: Any) -> bool:
+    """
+    Whether *credentials* are plain values that never change: frozen, they are what they are.
+
+    Source: `Credentials.get_frozen_credentials` and its kin of aiobotocore.
+    """
+    cls = credentials.__class__
+    freeze = _freezers.get(cls)
+    if freeze is None:
+        function = cls.get_frozen_credentials
+        homes = (getattr(cls, "__module__", ""), getattr(function, "__module__", ""))
+        if (cls.__name__, *homes) not in _STATIC:
+            return False
+        freeze = _freezers[cls] = function
+    return cls.get_frozen_credentials is freeze
+
+
+# (name of the class, its module, the module of its get_frozen_credentials)
+_STATIC = frozenset(
+    (
+        ("Credentials", "botocore.credentials", "botocore.credentials"),
+        ("AioCredentials", "aiobotocore.credentials", "aiobotocore.credentials"),
+    )
+)
+_freezers: dict[type, Any] = {}  # static class to the function that it had when first seen
 
 
 def serializer_of(client: Any) -> Any:
@@ -220,6 +252,11 @@ def connector_ssl_of(connector: Any) -> Any:
     return context
 
 
+def unread_of(reader: asyncio.StreamReader) -> bool:
+    """Whether a stream of asyncio holds bytes that nobody has read; yes where it cannot be told."""
+    return bool(getattr(reader, "_buffer", True))
+
+
 def loader_of(client: Any) -> Any:
     """The loader of models that the client was made with, or None."""
     return getattr(client, "_loader", None)
@@ -286,18 +323,24 @@ def current_time() -> Any:
 
 
 def signing_time() -> str:
-    """The time that a signature made now carries ("20261121T064958Z"), by botocore's clock."""
+    """
+    The time that a signature made now carries ("20261121T064958Z"), by botocore's clock.
+
+    A clock that is replaced (freezegun, a test) is asked each time; else one text serves a second.
+    """
     global _last_second
-    now = botocore.auth.get_current_datetime()
-    start, end, text = _last_second  # one read: another thread may replace it
-    if start <= now < end:
-        return text
-    start = now.replace(microsecond=0)
-    text = now.strftime("%Y%m%dT%H%M%SZ")
-    _last_second = (start, start + _SECOND, text)
+    auth = botocore.auth
+    if auth.get_current_datetime is not _CLOCK or compat.datetime.datetime is not _DATETIME:
+        return auth.get_current_datetime().strftime(_TIMESTAMP)
+    second = int(time.time())
+    known, text = _last_second  # one read: another thread may replace it
+    if known != second:
+        text = time.strftime(_TIMESTAMP, time.gmtime(second))
+        _last_second = (second, text)
     return text
 
 
-_SECOND = datetime.timedelta(seconds=1)
-# The last second that was asked for, and its text: strftime is not cheap.
-_last_second = (datetime.datetime.min, datetime.datetime.min, "")
+_TIMESTAMP = "%Y%m%dT%H%M%SZ"
+_CLOCK = getattr(botocore.auth, "get_current_datetime", None)
+_DATETIME = datetime.datetime
+_last_second = (0, "")

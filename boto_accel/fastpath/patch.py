@@ -22,10 +22,9 @@ from boto_accel.fastpath.call import Prepared
 from boto_accel.fastpath.plan import Plan, PostPlan, PresignPlan
 from boto_accel.fastpath.state import ClientState, state_of
 from boto_accel.fastpath.steps import arun, run
+from boto_accel.fastpath.transport import engines
 from boto_accel.fastpath.transport.wire import Reply
 from boto_accel.stats import Stats
-
-ENGINES = ("direct",)
 
 
 class Presigner(NamedTuple):
@@ -82,7 +81,9 @@ class Accelerate(Patch):
         plan = raised = None
         try:
             plan = known.plan(client, operation)
-            credentials = call.frozen_credentials(client)
+            credentials, ready = call.known_credentials(client)
+            if not ready:
+                credentials = call.freeze(credentials)
             prepared = call.prepare(plan, params, credentials)
             if prepared is None:
                 slowly = call.prepare_slowly(stock, client, plan, params, credentials, self.stats)
@@ -137,12 +138,14 @@ class Accelerate(Patch):
         plan = raised = None
         try:
             plan = known.plan(client, operation)
-            credentials = await call.awaited_credentials(client)
+            credentials, ready = call.known_credentials(client)
+            if not ready:
+                credentials = await call.afreeze(credentials)
             prepared = call.prepare(plan, params, credentials)
             if prepared is None:
                 slowly = call.prepare_slowly(stock, client, plan, params, credentials, self.stats)
                 prepared = await arun(slowly)
-            pool = known.async_pool(client)
+            pool = known.async_pool(client, self.http)
             if not pool.ready:
                 await pool.open()
         except call.StocksOwn as error:
@@ -216,7 +219,9 @@ class Accelerate(Patch):
         try:
             operation, asked = kind.asked(client, args)
             plan = known.plan(client, operation, kind.plan)
-            credentials = call.frozen_credentials(client)
+            credentials, ready = call.known_credentials(client)
+            if not ready:
+                credentials = call.freeze(credentials)
             made = kind.quick(plan, asked, credentials)
             if made is None:
                 again = partial(stock, client, *args)
@@ -237,7 +242,9 @@ class Accelerate(Patch):
         try:
             operation, asked = kind.asked(client, args)
             plan = known.plan(client, operation, kind.plan)
-            credentials = await call.awaited_credentials(client)
+            credentials, ready = call.known_credentials(client)
+            if not ready:
+                credentials = await call.afreeze(credentials)
             made = kind.quick(plan, asked, credentials)
             if made is None:
                 again = partial(stock, client, *args)
@@ -266,17 +273,18 @@ def accelerate(
     """
     A patch that makes calls of boto3, aiobotocore and aioboto3 cheap: same bytes, same answers.
 
-    http: the HTTP engine; "direct" is the package's own.
+    http: the HTTP engine of aiobotocore's calls: "direct" is the package's own, "aiohttp" the
+    client's own connections, "aiosonic" those of that library. boto3's calls go by "direct".
     clients, services, operations: only these; a client, a service name ("s3") or an operation
     ("get_object" or "GetObject"), or several; None for all.
     shadow: share of read calls, 0.0 to 1.0, that are also sent through botocore as it is, to
     compare the answers; differences are logged and counted in `.stats`.
 
     Use it with `with`, `async with`, as a decorator, or `.install()`. The entered object has
-    `.stats`. Raises InvalidOptionError for bad options, before anything is changed.
+    `.stats`. Raises InvalidOptionError for bad options, and MissingExtraError for an engine that
+    is not installed, before anything is changed.
     """
-    if http not in ENGINES:
-        raise InvalidOptionError("http", http, f"one of {', '.join(ENGINES)}")
+    engines.check(http)
     if type(shadow) not in (int, float) or not 0 <= shadow <= 1:
         raise InvalidOptionError("shadow", shadow, "a share between 0.0 and 1.0")
     return Accelerate(

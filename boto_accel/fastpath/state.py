@@ -20,7 +20,7 @@ from boto_accel.fastpath import eligibility
 from boto_accel.fastpath.endpoints import Endpoint
 from boto_accel.fastpath.plan import Plan
 from boto_accel.fastpath.proof import Different
-from boto_accel.fastpath.transport import sync
+from boto_accel.fastpath.transport import engines, sync
 from boto_accel.fastpath.transport.sync import Pool
 
 logger = logging.getLogger("boto_accel")
@@ -39,7 +39,7 @@ class ClientState:
         self._registrations = _compat.registrations(self.emitter)
         self._plans: dict[tuple[type[Plan], str], Plan | Declined] = {}
         self._pools: Callable[[], Pools | None] = _nothing  # a weak reference, once there are any
-        self._async_pool: Any = None
+        self._async_pools: dict[str, Any] = {}  # by the name of the engine
         self.seams: eligibility.Seams | None = None
         self._parts: tuple[dict[str, Any], ...] = ()
         self._part_sizes = -1
@@ -140,18 +140,16 @@ class ClientState:
         _compat.companions_of(session).get(POOLS_KEY)
         return pool
 
-    def async_pool(self, client: Any) -> Any:
+    def async_pool(self, client: Any, http: str) -> Any:
         """
-        The connections of an aiobotocore client on the running loop.
+        The connections that the engine *http* has for an aiobotocore client on the running loop.
 
         A pool never crosses loops: on another loop than before, a new one is made, and the old
         one's connections are left to the loop that they belong to.
         """
-        pool = self._async_pool
+        pool = self._async_pools.get(http)
         if pool is None or pool.loop is not asyncio.get_running_loop():
-            from boto_accel.fastpath.transport import aio  # needs aiohttp, which is optional
-
-            pool = self._async_pool = aio.Pool(client)
+            pool = self._async_pools[http] = engines.open_pool(http, client)
         return pool
 
 
@@ -183,6 +181,6 @@ def state_of(client: Any, is_async: bool) -> ClientState:
 def close_idle_connections() -> None:
     """Close what no call is using; called when the last `accelerate()` is left."""
     sync.close_idle_connections()
-    aio = sys.modules.get("boto_accel.fastpath.transport.aio")
-    if aio is not None:
-        aio.close_idle_connections()
+    asyncpool = sys.modules.get("boto_accel.fastpath.transport.asyncpool")
+    if asyncpool is not None:
+        asyncpool.close_idle_connections()

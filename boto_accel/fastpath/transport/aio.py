@@ -28,6 +28,7 @@ from boto_accel.fastpath.transport.asyncerrors import (
     payload_error,
     translated,
 )
+from boto_accel.fastpath.transport.asyncpool import pools
 from boto_accel.fastpath.transport.http1 import (
     LIKE_AIOHTTP,
     AnswerReader,
@@ -42,8 +43,6 @@ SHORTEST_WATCH_S = 0.01  # seconds
 LONGEST_WATCH_S = 1.0  # seconds
 
 Turn: TypeAlias = "asyncio.Future[Connection | None]"
-
-_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -275,7 +274,7 @@ class Pool:
         self._watch: asyncio.TimerHandle | None = None
         self._opening_lock = asyncio.Lock()
         self._shared = memoryview(bytearray(READ_BYTES))
-        _pools.add(self)
+        pools.add(self)
 
     def buffer(self) -> memoryview:
         """
@@ -536,18 +535,3 @@ def _tick(reference: weakref.ref[Pool]) -> None:
     pool = reference()
     if pool is not None:
         pool.tick()
-
-
-def close_idle_connections() -> None:
-    """Close the idle connections of all pools, each on its own loop."""
-    for pool in list(_pools):
-        if pool.loop.is_closed():
-            continue
-        try:
-            running = asyncio.get_running_loop()
-        except RuntimeError:
-            running = None
-        if running is pool.loop:
-            pool.close_idle()
-        else:
-            pool.loop.call_soon_threadsafe(pool.close_idle)
