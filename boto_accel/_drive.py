@@ -13,10 +13,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 from boto_accel._call import Call
-from boto_accel._effects import Blocking, Effect, Forward, ReadBody, Sleep, Steps, assert_never
+from boto_accel._effects import (
+    Await,
+    Blocking,
+    Detach,
+    Effect,
+    Forward,
+    ReadBody,
+    Sleep,
+    Steps,
+    assert_never,
+)
 
 
 class Handler(Protocol):
@@ -47,8 +58,10 @@ def drive(chain: Chain, call: Call, last: Last) -> Any:
     Raises what the outermost patch lets through.
     """
     steps, rest = _next_layer(chain, call)
-    if steps is None:
-        return last(call)
+    return last(call) if steps is None else _run(steps, rest, last)
+
+
+def _run(steps: Steps, rest: Chain, last: Last) -> Any:
     try:
         effect = next(steps)
         while True:
@@ -72,6 +85,10 @@ def _perform(effect: Effect, rest: Chain, last: Last) -> Any:
             return fn()
         case ReadBody(body):
             return body.read()
+        case Await(fn):
+            return fn()
+        case Detach(apart):
+            return partial(_run, apart, rest, last)
         case Sleep(seconds):
             return time.sleep(seconds)
         case _:
@@ -81,8 +98,10 @@ def _perform(effect: Effect, rest: Chain, last: Last) -> Any:
 async def adrive(chain: Chain, call: Call, last: AsyncLast) -> Any:
     """`drive` for a call that is awaited."""
     steps, rest = _next_layer(chain, call)
-    if steps is None:
-        return await last(call)
+    return await (last(call) if steps is None else _arun(steps, rest, last))
+
+
+async def _arun(steps: Steps, rest: Chain, last: AsyncLast) -> Any:
     try:
         effect = next(steps)
         while True:
@@ -109,6 +128,10 @@ async def _aperform(effect: Effect, rest: Chain, last: AsyncLast) -> Any:
             return await asyncio.to_thread(fn)  # copies the context variables
         case ReadBody(body):
             return await body.read()
+        case Await(fn):
+            return await fn()
+        case Detach(apart):
+            return partial(_arun, apart, rest, last)
         case Sleep(seconds):
             return await asyncio.sleep(seconds)
         case _:

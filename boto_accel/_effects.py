@@ -45,13 +45,36 @@ class ReadBody:
 
 
 @dataclass(frozen=True, slots=True)
+class Await:
+    """
+    Call *fn*; the outcome is what it returns, or in an async call what that is when awaited.
+
+    For what is a function in botocore and a coroutine function in aiobotocore.
+    """
+
+    fn: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """
+    Make a function that runs *steps*, with the layers further in, apart from this call.
+
+    The outcome is that function: it returns what *steps* return, or a coroutine of it in an async
+    call. Who asked runs it, in a thread or a task of its own.
+    """
+
+    steps: Steps
+
+
+@dataclass(frozen=True, slots=True)
 class Sleep:
     """Let *seconds* pass; the outcome is None."""
 
     seconds: float
 
 
-Effect = Forward | Blocking | ReadBody | Sleep
+Effect = Forward | Blocking | ReadBody | Await | Detach | Sleep
 Steps = Generator[Effect, Any, Any]
 
 

@@ -1,0 +1,218 @@
+"""
+Which operations may be cached, and why the others are not.
+
+Decided by the service model, and by short lists of what no model says. A reason is a constant
+text: it is a key of the counters, and what `boto-accel cache policy` prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+# Verbs of operations that change nothing, taken from the names in all models of botocore. An
+# operation with another verb is a write: it drops what it may have made stale.
+READ_VERBS = (
+    "List Get Describe Head Query Scan Search Select Lookup Count Preview Estimate Validate"
+    " Simulate Discover Resolve Filter Is Suggest Retrieve Poll Receive BatchGet BatchDescribe"
+    " TransactGet AssumeRole Decrypt Encrypt GenerateDataKey"
+).split()
+_READ = re.compile(rf"(?:{'|'.join(READ_VERBS)})(?![a-z])")
+
+ADVANCES = "reading it consumes or advances something"
+SECRET = "the answer is a credential or a password"
+EXPIRES = "the answer holds a URL that expires"
+RANDOM = "the answer is another each time"
+
+# What no model tells. Operations whose output has sensitive members are not listed: the model
+# says so. A test holds these names to the models, and looks for more of the kind.
+LISTED: Mapping[str, str] = {
+    # A message, a record or a task is handed out once, or a position moves on.
+    "sqs.ReceiveMessage": ADVANCES,
+    "kinesis.GetRecords": ADVANCES,
+    "kinesis.GetShardIterator": ADVANCES,
+    "dynamodbstreams.GetRecords": ADVANCES,
+    "dynamodbstreams.GetShardIterator": ADVANCES,
+    "keyspacesstreams.GetRecords": ADVANCES,
+    "keyspacesstreams.GetShardIterator": ADVANCES,
+    "stepfunctions.GetActivityTask": ADVANCES,
+    "swf.PollForActivityTask": ADVANCES,
+    "swf.PollForDecisionTask": ADVANCES,
+    "codepipeline.PollForJobs": ADVANCES,
+    "codepipeline.PollForThirdPartyJobs": ADVANCES,
+    "appconfigdata.GetLatestConfiguration": ADVANCES,
+    "waf.GetChangeToken": ADVANCES,
+    "waf-regional.GetChangeToken": ADVANCES,
+    "ssm.GetDeployablePatchSnapshotForInstance": EXPIRES,
+    # Credentials whose members the models do not mark.
+    "amplifybackend.GetToken": SECRET,
+    "codeartifact.GetAuthorizationToken": SECRET,
+    "cognito-identity.GetCredentialsForIdentity": SECRET,
+    "cognito-identity.GetOpenIdToken": SECRET,
+    "cognito-identity.GetOpenIdTokenForDeveloperIdentity": SECRET,
+    "connect.GetFederationToken": SECRET,
+    "ec2.GetPasswordData": SECRET,
+    "ecr.GetAuthorizationToken": SECRET,
+    "ecr-public.GetAuthorizationToken": SECRET,
+    "gamelift.GetComputeAuthToken": SECRET,
+    "kinesis-video-signaling.GetIceServerConfig": SECRET,
+    "lakeformation.GetTemporaryDataLocationCredentials": SECRET,
+    "lakeformation.GetTemporaryGluePartitionCredentials": SECRET,
+    "lakeformation.GetTemporaryGlueTableCredentials": SECRET,
+    "license-manager.GetAccessToken": SECRET,
+    "lightsail.GetInstanceAccessDetails": SECRET,
+    "lightsail.GetRelationalDatabaseMasterUserPassword": SECRET,
+    "redshift.GetClusterCredentials": SECRET,
+    "redshift.GetClusterCredentialsWithIAM": SECRET,
+    "redshift-serverless.GetCredentials": SECRET,
+    "secretsmanager.GetSecretValue": SECRET,
+    "sso.GetRoleCredentials": SECRET,
+    "sts.GetDelegatedAccessToken": SECRET,
+    "sts.GetFederationToken": SECRET,
+    "sts.GetSessionToken": SECRET,
+    "sts.GetWebIdentityToken": SECRET,
+    "secretsmanager.GetRandomPassword": RANDOM,
+    # Presigned URLs: bearers of access, and dead before their entry would be.
+    "amplify.GetArtifactUrl": EXPIRES,
+    "artifact.GetReport": EXPIRES,
+    "artifact.GetTermForReport": EXPIRES,
+    "auditmanager.GetAssessmentReportUrl": EXPIRES,
+    "auditmanager.GetEvidenceFileUploadUrl": EXPIRES,
+    "cognito-idp.DescribeUserImportJob": EXPIRES,
+    "cognito-idp.ListUserImportJobs": EXPIRES,
+    "connect.GetPromptFile": EXPIRES,
+    "dataexchange.GetJob": EXPIRES,
+    "dataexchange.ListJobs": EXPIRES,
+    "datazone.GetIamPortalLoginUrl": EXPIRES,
+    "ecr.GetDownloadUrlForLayer": EXPIRES,
+    "emr.GetOnClusterAppUIPresignedURL": EXPIRES,
+    "emr.GetPersistentAppUIPresignedURL": EXPIRES,
+    "gamelift.GetGameSessionLogUrl": EXPIRES,
+    "glue.GetDashboardUrl": EXPIRES,
+    "greengrassv2.GetComponentVersionArtifact": EXPIRES,
+    "groundstation.GetAgentTaskResponseUrl": EXPIRES,
+    "lambda.GetFunction": EXPIRES,
+    "lambda.GetLayerVersion": EXPIRES,
+    "lambda.GetLayerVersionByArn": EXPIRES,
+    "lexv2-models.GetTestExecutionArtifactsUrl": EXPIRES,
+    "m2.GetSignedBluinsightsUrl": EXPIRES,
+    "mturk.GetFileUploadURL": EXPIRES,
+    "pricing.GetPriceListFileUrl": EXPIRES,
+    "qbusiness.GetDocumentContent": EXPIRES,
+    "quicksight.GetDashboardEmbedUrl": EXPIRES,
+    "quicksight.GetSessionEmbedUrl": EXPIRES,
+    "security-ir.GetCaseAttachmentDownloadUrl": EXPIRES,
+    "security-ir.GetCaseAttachmentUploadUrl": EXPIRES,
+    "support.GetAttachmentDownloadLink": EXPIRES,
+    "taxsettings.GetTaxRegistrationDocument": EXPIRES,
+}
+# Marked as sensitive by a model, though they only name what is secret.
+HARMLESS = frozenset(
+    [
+        "s3.SSEKMSKeyId",  # the ARN of a key of KMS; in the headers of each encrypted object
+        "s3.SSEKMSEncryptionContext",
+    ]
+)
+# `allow_sensitive` opts in to secrets, and to nothing that would be wrong the second time.
+OPTED_IN = frozenset([SECRET])
+
+NOT_ASKED = "not among the operations to cache"
+WRITE = "changes something"
+SENSITIVE = "the answer has members that the model marks as sensitive"
+EVENT_STREAM = "an event stream"
+STREAMED_REQUEST = "a request with a stream as its body"
+DECRYPTED = "a parameter that is decrypted"
+CUSTOMER_KEY = "an object under a key of the caller's own"
+
+
+def is_read(operation: str) -> bool:
+    """Whether *operation* ("ListUsers") changes nothing at AWS, by its name."""
+    return _READ.match(operation) is not None
+
+
+def reason_against(
+    model: Any, asked: Callable[[str], bool], *, allow_sensitive: bool = False
+) -> str:
+    """
+    Why an operation is not cached; "" if it is.
+
+    model: its botocore `OperationModel`. asked: whether the user wants an operation of that name.
+    """
+    service = model.service_model.service_name
+    if not asked(model.name):
+        return NOT_ASKED
+    if not is_read(model.name):
+        return WRITE
+    listed = LISTED.get(f"{service}.{model.name}", "")
+    if listed and not (allow_sensitive and listed in OPTED_IN):
+        return listed
+    if model.has_event_stream_input or model.has_event_stream_output:
+        return EVENT_STREAM
+    if model.has_streaming_input:
+        return STREAMED_REQUEST
+    if not allow_sensitive and has_sensitive_members(service, model.output_shape):
+        return SENSITIVE
+    return ""
+
+
+def reason_against_call(params: Mapping[str, Any], *, allow_sensitive: bool) -> str:
+    """The same for one call of an operation that may be cached."""
+    # SSM API, GetParameter, GetParameters, GetParametersByPath, GetParameterHistory
+    if not allow_sensitive and params.get("WithDecryption"):
+        return DECRYPTED
+    # S3 API, GetObject: whoever lacks the key of SSE-C cannot read the object.
+    if not allow_sensitive and "SSECustomerKey" in params:
+        return CUSTOMER_KEY
+    return ""
+
+
+def has_sensitive_members(service: str, shape: Any) -> bool:
+    """Whether the model of *service* marks *shape*, or anything in it, as sensitive."""
+
+    def marked(each: Any) -> bool:
+        return bool(each.metadata.get("sensitive")) and f"{service}.{each.name}" not in HARMLESS
+
+    return _any_shape(shape, marked, set())
+
+
+def _any_shape(shape: Any, wanted: Callable[[Any], bool], seen: set[str]) -> bool:
+    if shape is None:
+        return False
+    if wanted(shape):  # also of a shape that was seen: a reference may add the mark to it
+        return True
+    if shape.name in seen:
+        return False
+    seen.add(shape.name)
+    return any(_any_shape(inner, wanted, seen) for inner in _inner_shapes(shape))
+
+
+def _inner_shapes(shape: Any) -> Iterable[Any]:
+    match shape.type_name:
+        case "structure":
+            return list(shape.members.values())
+        case "list":
+            return [shape.member]
+        case "map":
+            return [shape.key, shape.value]
+    return []
+
+
+def streaming_member(model: Any) -> str:
+    """The member of the reply that is a stream; "" for none."""
+    shape = model.output_shape
+    if shape is None or not model.has_streaming_output:
+        return ""
+    return str(shape.serialization.get("payload", ""))
+
+
+def asked_by_verbs(verbs: Iterable[str]) -> Callable[[str], bool]:
+    """Operations whose name begins with one of *verbs*, as botocache's `call_verbs_to_cache`."""
+    prefixes = tuple(verbs)
+    return lambda operation: operation.startswith(prefixes)
+
+
+def asked_by_patterns(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """By `re.match`, as botocache's `action_regex_to_cache`. Raises re.error for a bad pattern."""
+    compiled = [re.compile(pattern) for pattern in patterns]
+    return lambda operation: any(pattern.match(operation) for pattern in compiled)
