@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from boto_accel.cache.store import Entry, Ticket
 from boto_accel.cache.stores.forks import watch_forks
 from boto_accel.cache.stores.invalidations import Invalidations
-from boto_accel.cache.stores.lru import LRU
+from boto_accel.cache.stores.lru import LRU, Held
 
 
 class MemoryStore:
@@ -26,7 +26,7 @@ class MemoryStore:
         max_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._lru = LRU(max_entries, max_bytes)
+        self._lru: LRU[Entry] = LRU(max_entries, max_bytes)
         self._invalidations = Invalidations()
         self._clock = clock
         self._lock = threading.RLock()  # re-entrant: a signal handler may fork
@@ -43,11 +43,17 @@ class MemoryStore:
             return self._invalidations.ticket()
 
     def put(self, key: bytes, entry: Entry, ticket: Ticket) -> bool:
+        size = len(entry.payload)
         with self._lock:
             now = self._clock()
-            if entry.stale_until <= now or not self._invalidations.admits(ticket, entry.tags):
+            if (
+                entry.stale_until <= now
+                or not self._lru.fits(size)
+                or not self._invalidations.admits(ticket, entry.tags)
+            ):
                 return False
-            return self._lru.set(key, entry, now)
+            self._lru.keep(key, Held(entry, entry.tags, entry.stale_until, size), now)
+            return True
 
     def drop(self, key: bytes) -> None:
         with self._lock:
@@ -57,8 +63,7 @@ class MemoryStore:
         names = set(tags)
         with self._lock:
             self._invalidations.note(names)
-            keys = {key for tag in names for key in self._lru.tagged(tag)}
-            return sum(self._lru.drop(key) for key in keys)
+            return sum(self._lru.drop(key) for key in self._lru.tagged(names))
 
     def clear(self) -> int:
         with self._lock:

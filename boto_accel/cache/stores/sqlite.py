@@ -32,7 +32,7 @@ from typing import NamedTuple, TypeVar
 from boto_accel.cache.store import Entry, Ticket
 from boto_accel.cache.stores import sqlite_rows as rows
 from boto_accel.cache.stores.forks import watch_forks
-from boto_accel.cache.stores.lru import LRU
+from boto_accel.cache.stores.lru import LRU, Held
 from boto_accel.cache.stores.notices import Notices
 from boto_accel.cache.stores.owed import Names, Owed
 from boto_accel.cache.stores.owners import is_gone, new_owner
@@ -100,7 +100,7 @@ class SQLiteStore:
         self._open_after = 0.0  # by time.monotonic()
         self._write_after = 0.0
 
-        self._front = LRU(min(front_entries, max_entries), front_bytes)
+        self._front: LRU[Entry] = LRU(min(front_entries, max_entries), front_bytes)
         self._generation = b""
         self._seen = 0  # the seq that the front is current to
         self._version = -1  # the data_version that it was found at
@@ -334,7 +334,7 @@ class SQLiteStore:
         found = rows.read_entry(database.reader, key)
         if found is None or found[0].stale_until <= now:
             return None
-        self._front.set(key, found[0], now, found[1])
+        self._keep_in_front(key, *found, now)
         self._note_use(key, now)
         return found[0]
 
@@ -362,8 +362,7 @@ class SQLiteStore:
             if self._front.seq(key) != seq:
                 self._front.drop(key)
         for names, seq in rows.forgotten_since(reader, self._seen):
-            keys = {*names.keys, *(key for tag in names.tags for key in self._front.tagged(tag))}
-            for key in keys:
+            for key in names.keys | self._front.tagged(names.tags):
                 held = self._front.seq(key)
                 if held is not None and held < seq:
                     self._front.drop(key)
@@ -378,7 +377,12 @@ class SQLiteStore:
                 self._front.drop(each)
             # Had another thread caught up beyond *seq*, an invalidation of it would be missed.
             if seq > self._seen:
-                self._front.set(key, entry, self._clock(), seq)
+                self._keep_in_front(key, entry, seq, self._clock())
+
+    def _keep_in_front(self, key: bytes, entry: Entry, seq: int, now: float) -> None:
+        size = len(entry.payload)
+        if self._front.fits(size):
+            self._front.keep(key, Held(entry, entry.tags, entry.stale_until, size, seq), now)
 
     def _note_use(self, key: bytes, now: float) -> None:
         self._uses.pop(key, None)

@@ -32,13 +32,15 @@ APPLICATION_ID = 0x62616363  # "bacc"
 VERSION = 1
 SCHEMA = (
     # One row. seq counts what was written; a ticket of less than floor is refused.
-    "CREATE TABLE state"
-    + " (one INTEGER PRIMARY KEY, generation BLOB, seq INTEGER, floor INTEGER,"
-    + " entries INTEGER, bytes INTEGER)",
+    (
+        "CREATE TABLE state (one INTEGER PRIMARY KEY, generation BLOB, seq INTEGER,"
+        " floor INTEGER, entries INTEGER, bytes INTEGER)"
+    ),
     # id is the seq that wrote it, so that what is new since a seq is a range of ids.
-    "CREATE TABLE entries"
-    + " (id INTEGER PRIMARY KEY, key BLOB UNIQUE, tags BLOB, label BLOB, stored_at REAL,"
-    + " fresh_until REAL, stale_until REAL, used REAL, size INTEGER)",
+    (
+        "CREATE TABLE entries (id INTEGER PRIMARY KEY, key BLOB UNIQUE, tags BLOB, label BLOB,"
+        " stored_at REAL, fresh_until REAL, stale_until REAL, used REAL, size INTEGER)"
+    ),
     "CREATE INDEX entries_used ON entries (used)",
     "CREATE INDEX entries_stale ON entries (stale_until)",
     # Apart, so that noting a use does not write the payload again.
