@@ -299,22 +299,23 @@ def current_features() -> frozenset[str] | None:
     return frozenset(context.features) if context is not None and context.features else None
 
 
-STATE_KEY = "_boto_accel"  # entry of a client's __dict__
+STATE_KEY = "_boto_accel"  # entries of a client's __dict__: the fast path's,
+SCOPE_KEY = "_boto_accel_cache"  # and the response cache's
 
 
-def kept_on(client: Any) -> Any:
+def kept_on(client: Any, key: str = STATE_KEY) -> Any:
     """What `keep_on` put there, or None."""
-    return client.__dict__.get(STATE_KEY)
+    return client.__dict__.get(key)
 
 
-def keep_on(client: Any, state: Any) -> None:
+def keep_on(client: Any, state: Any, key: str = STATE_KEY) -> None:
     """
     Keep *state* with *client*, so that it dies with it.
 
     In the client's own `__dict__` and not in a table of ours: the state refers to the client's
     handlers, and these may refer to the client. A table would keep all of them for ever.
     """
-    client.__dict__[STATE_KEY] = state
+    client.__dict__[key] = state
 
 
 def current_time() -> Any:
@@ -344,3 +345,50 @@ _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 _CLOCK = getattr(botocore.auth, "get_current_datetime", None)
 _DATETIME = datetime.datetime
 _last_second = (0, "")
+
+
+# For the response cache: who calls, and what else has a part in the answer
+
+
+def auth_token_of(signer: Any) -> Any:
+    """The bearer token that *signer* may sign with, or None."""
+    try:
+        return signer._auth_token
+    except AttributeError as error:
+        _missing(error)
+
+
+_UNCHANGING = {("botocore", "Credentials"), ("aiobotocore", "AioCredentials")}
+_ASSUMED = {
+    ("botocore", "AssumeRoleCredentialFetcher"),
+    ("aiobotocore", "AioAssumeRoleCredentialFetcher"),
+}
+
+
+def static_key_of(credentials: Any) -> str | None:
+    """The access key id of credentials that are never refreshed; None for others."""
+    return credentials.access_key if _kind_of(credentials) in _UNCHANGING else None
+
+
+def role_of(credentials: Any) -> tuple[Any, ...] | None:
+    """
+    (access key id that the role is assumed with, arguments of AssumeRole) of a configured role.
+
+    None for all other credentials. A session name that botocore makes up is no part of it.
+    Source: `botocore.credentials.AssumeRoleCredentialFetcher._create_cache_key`.
+    """
+    fetcher = getattr(getattr(credentials, "_refresh_using", None), "__self__", None)
+    if fetcher is None or _kind_of(fetcher) not in _ASSUMED:
+        return None
+    try:
+        source = static_key_of(fetcher._source_credentials)
+        arguments = dict(fetcher._assume_kwargs)
+        if fetcher._using_default_session_name:
+            arguments.pop("RoleSessionName", None)
+    except AttributeError:
+        return None
+    return None if source is None else (source, arguments)
+
+
+def _kind_of(value: Any) -> tuple[str, str]:
+    return type(value).__module__.partition(".")[0], type(value).__name__

@@ -232,24 +232,28 @@ def _prove(
     return learned
 
 
-def frozen_credentials(client: Any) -> Any:
-    """The credentials that a call signs with now: frozen, or an awaitable of them, or None."""
+def known_credentials(client: Any) -> tuple[Any, bool]:
+    """
+    The credentials of *client* or None, and whether a call can sign with them as they are.
+
+    Where not, `freeze` or `afreeze` them: they may have to be refreshed.
+    """
     credentials = _compat.credentials_of(_compat.signer_of(client))
-    if credentials is None:
-        return None
+    return credentials, credentials is None or _compat.are_static(credentials)
+
+
+def freeze(credentials: Any) -> Any:
+    """The credentials that a call signs with now."""
     try:
         return credentials.get_frozen_credentials()
     except Exception as error:
         raise StocksOwn(error) from None
 
 
-async def awaited_credentials(client: Any) -> Any:
+async def afreeze(credentials: Any) -> Any:
     """The same for aiobotocore."""
-    credentials = frozen_credentials(client)
-    if credentials is None:
-        return None
     try:
-        return await credentials
+        return await credentials.get_frozen_credentials()
     except Exception as error:
         raise StocksOwn(error) from None
 
@@ -322,7 +326,9 @@ def _prove_answer(
     answers = prepared.plan.answers
     stocks_context = dict(context)
     if prepared.variant.validates_answer and answers.algorithms:
-        stocks_context["checksum"] = {"response_algorithms": list(answers.algorithms)}
+        stocks_context["checksum"] = {
+            "response_algorithms": [algorithm for algorithm, _ in answers.algorithms]
+        }
     unread = Reply(
         reply.status, reply.headers, reply.body, None if reply.raw is None else RawBody(b"", None)
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Container, Iterable
+from operator import attrgetter
 from types import FunctionType
 from typing import Any
 
@@ -173,18 +174,19 @@ class Seams:
 
     def __init__(self, is_async: bool) -> None:
         names = _ASYNC_SEAMS if is_async else _SEAMS
-        self._places: list[tuple[Any, str]] = []
+        attributes: dict[Any, list[str]] = {}  # by class: one look at each class a call
         for module, owner, attribute in names:
             cls = getattr(sys.modules.get(module), owner, None)
             if cls is None or not hasattr(cls, attribute):
                 raise Declined(f"botocore internals differ: no {owner}.{attribute}")
-            self._places.append((cls, attribute))
+            attributes.setdefault(cls, []).append(attribute)
             if not _is_genuine(cls, attribute):
                 raise Declined(f"{owner}.{attribute} is replaced")
+        self._looks = [(attrgetter(*several), cls) for cls, several in attributes.items()]
         self._values = self._current()
 
     def _current(self) -> list[Any]:
-        return [getattr(cls, attribute) for cls, attribute in self._places]
+        return [look(cls) for look, cls in self._looks]
 
     def intact(self) -> bool:
         """Whether all of them are still what they were."""

@@ -94,7 +94,10 @@ class Answers:
         self.streams = model.has_streaming_output
         if self.streams != self.reader.is_stream:
             raise Declined("an unusual streaming output")
-        self.algorithms = checksums.response_algorithms(model)
+        self.algorithms = tuple(
+            (algorithm, f"x-amz-checksum-{algorithm}")
+            for algorithm in checksums.response_algorithms(model)
+        )
         self._streaming_body = _streaming_body(self.is_async)
         self._checksum_body = _checksum_body(self.is_async)
         self._has_expires = (
@@ -150,8 +153,8 @@ class Answers:
     ) -> Any:
         """Source: `httpchecksum.handle_checksum_body`."""
         if validates:
-            for algorithm in self.algorithms:
-                expected = headers.get(f"x-amz-checksum-{algorithm}")
+            for algorithm, name in self.algorithms:
+                expected = headers.get(name)
                 if expected is None or "-" in expected:
                     continue
                 metadata["ChecksumAlgorithm"] = algorithm
@@ -163,8 +166,8 @@ class Answers:
     def _check_whole(
         self, body: bytes, headers: Mapping[str, str], metadata: dict[str, Any]
     ) -> None:
-        for algorithm in self.algorithms:
-            expected = headers.get(f"x-amz-checksum-{algorithm}")
+        for algorithm, name in self.algorithms:
+            expected = headers.get(name)
             if expected is None or "-" in expected:
                 continue
             if checksums.digest_of(algorithm, body) != expected:

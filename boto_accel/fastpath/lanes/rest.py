@@ -96,8 +96,9 @@ class Template:
 
     def fill(self, params: Mapping[str, Any]) -> str:
         """The path for *params*, which have all labels."""
-        if not self._labels:
-            return self._text
+        if len(self._labels) == 1:
+            name, write, encoder = self._labels[0]
+            return self._text % encoder(write(params[name]))
         return self._text % tuple(
             [encoder(write(params[name])) for name, write, encoder in self._labels]
         )
