@@ -17,8 +17,10 @@ from typing import Any, NoReturn
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from boto_accel import accelerate
 from tests.servers import clients, clock
 from tests.servers.capture import CaptureServer
+from tests.servers.engines import ENGINES, is_installed
 from tests.servers.moto_server import MotoServer, has_moto, run_moto_server
 from tests.servers.seaweed import Seaweed, find_weed, run_seaweed
 from tests.servers.tls import TLSFiles, write_tls_files
@@ -32,6 +34,7 @@ REPORTED = (
     "httptools",
     "urllib3",
     "aiohttp",
+    "aiosonic",
 )
 REQUIRE_SERVERS = "BOTO_ACCEL_REQUIRE_SERVERS"
 
@@ -47,6 +50,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [item for item in items if _engine(item) == "direct" or _needs_aiobotocore(item)]
     for item in items:
         reason = _reason_to_skip(item)
         if reason:
@@ -60,14 +64,24 @@ def _reason_to_skip(item: pytest.Item) -> str | None:
             return f"botocore {installed} is not {marker.args[0]}"
     if _needs_aiobotocore(item) and find_spec("aiobotocore") is None:
         return "aiobotocore is not installed"
+    if not is_installed(_engine(item)):
+        return f"{_engine(item)} is not installed"
     return None
 
 
 def _needs_aiobotocore(item: pytest.Item) -> bool:
-    arguments = item.callspec.params if hasattr(item, "callspec") else {}
     return item.get_closest_marker("aiobotocore") is not None or (
-        arguments.get("flavour") == "async"
+        _arguments(item).get("flavour") == "async"
     )
+
+
+def _engine(item: pytest.Item) -> str:
+    """The HTTP engine that the test is for; the sync world has the one."""
+    return str(_arguments(item).get("engine", "direct"))
+
+
+def _arguments(item: pytest.Item) -> dict[str, Any]:
+    return item.callspec.params if hasattr(item, "callspec") else {}
 
 
 def _version(name: str) -> str:
@@ -160,6 +174,17 @@ def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> clock.FrozenClock:
 @pytest.fixture(params=["sync", "async"])
 def flavour(request: pytest.FixtureRequest) -> str:
     """Both worlds; the async one is skipped where aiobotocore is not installed."""
+    return str(request.param)
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """
+    Each HTTP engine, as what `accelerate()` takes where it is not told; see `accelerate`.
+
+    Only tests of the async world are run more than once for it.
+    """
+    monkeypatch.setitem(accelerate.__kwdefaults__, "http", request.param)
     return str(request.param)
 
 

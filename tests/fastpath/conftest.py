@@ -1,4 +1,4 @@
-"""No test leaves a patch in force."""
+"""No test leaves a patch in force; those of the async world are run with every HTTP engine."""
 
 from __future__ import annotations
 
@@ -13,3 +13,7 @@ from boto_accel import _hook
 def _no_patch_left() -> Iterator[None]:
     yield
     assert _hook.stack.active == ()
+
+
+@pytest.fixture(autouse=True)
+def _every_engine(engine: str) -> None: ...

@@ -60,15 +60,20 @@ def test_a_connection_is_kept_and_closed_with_its_client(
     assert server.accepted == 1
 
 
-def test_leaving_the_patch_closes_what_is_idle(flavour: str, server: CaptureServer) -> None:
-    """The client is stock again, and no connection of ours is left open."""
+def test_leaving_the_patch_closes_what_is_idle(
+    flavour: str, engine: str, server: CaptureServer
+) -> None:
+    """
+    The client is stock again, and no connection of ours is left open. Those of the engine aiohttp
+    are the client's own, and serve stock on.
+    """
     with open_caller(flavour, endpoint_url=server.endpoint_url) as s3:
         with all_fast(3):
             for _ in range(3):
                 s3("head_object", Bucket="b", Key="k")
         if s3.loop is not None:  # transports close on the loop's next turns
             s3.run(asyncio.sleep(0.01))
-        assert connected_to(server.port) == 0
+        assert connected_to(server.port) == (engine == "aiohttp")
         s3("head_object", Bucket="b", Key="k")
         with all_fast(1):
             s3("head_object", Bucket="b", Key="k")

@@ -70,11 +70,11 @@ def told(error: BaseException) -> Any:
     return ("raised", bases, masked(str(error)), getattr(error, "response", None))
 
 
-def run(flavour: str, fault: Fault, mode: str, tls: TLSFiles, *, fast: bool) -> Run:
-    """Every call of CALLS in its order, on one client and one server."""
+def run(flavour: str, fault: Fault, mode: str, tls: TLSFiles, *, http: str | None) -> Run:
+    """Every call of CALLS in its order, on one client and one server; stock where *http* is None."""
     gc.collect()
     before = open_sockets()
-    patch = accelerate()
+    patch = accelerate(http=http or "direct")
     with ExitStack() as stack:
         if fault.scheme == "https":
             context = server_context(tls)
@@ -82,7 +82,7 @@ def run(flavour: str, fault: Fault, mode: str, tls: TLSFiles, *, fast: bool) -> 
         else:
             server = CaptureServer(fault.script, **fault.server)
         stack.enter_context(server)
-        if fast:
+        if http:
             stack.enter_context(patch)
         options = client_options(fault, mode, server.port, tls)
         calls = _sync if flavour == "sync" else _async

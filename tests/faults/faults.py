@@ -317,4 +317,9 @@ STRICTER = {
 }
 # Where stock trips and the fast path gives what the server meant: `http.client` takes 103 for the
 # final answer; aiohttp refuses an answer that bytes follow, if they come in one piece with it.
-KINDER = {"sync": {"early hints"}, "async": {"longer than it says"}}
+KINDER = {
+    ("sync", "direct"): {"early hints"},
+    ("async", "direct"): {"longer than it says"},
+    ("async", "aiohttp"): set[str](),
+    ("async", "aiosonic"): {"longer than it says"},
+}

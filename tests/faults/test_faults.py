@@ -16,6 +16,7 @@ import pytest
 from tests.faults.calls import Came, hurry, run
 from tests.faults.faults import CASES, FAULTS, KINDER, MODES, STRICTER, Fault, answer
 from tests.parity.compare import differences
+from tests.servers.engines import engines_of
 from tests.servers.tls import TLSFiles
 
 
@@ -35,23 +36,25 @@ def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("flavour", "name", "mode"), CASES)
 def test_faults_end_as_in_stock(flavour: str, name: str, mode: str, tls_files: TLSFiles) -> None:
+    """With every HTTP engine; but adaptive clients are stock's, and get as far as no engine."""
     make = FAULTS[name]
-    stock = run(flavour, make(), mode, tls_files, fast=False)
-    fast = run(flavour, make(), mode, tls_files, fast=True)
+    stock = run(flavour, make(), mode, tls_files, http=None)
     assert stock.fast == 0
-    assert fast.retired == 0
-    assert fast.left_open <= stock.left_open
-    if mode == "adaptive":  # whose rate limiter sees each request before it is sent
-        assert fast.fast == 0
-        assert "\n".join(differences(stock.came, fast.came)) == ""
-        return
-    assert fast.fast >= len(fast.came)  # more where redirects ask for the bucket's region
-    if name in KINDER[flavour]:
-        stock = run(flavour, FAULTS["nothing wrong"](), mode, tls_files, fast=False)
-    if name in STRICTER[flavour]:
-        assert all(map(is_refused_or_equal, stock.came, fast.came))
-    else:
-        assert "\n".join(differences(stock.came, fast.came)) == ""
+    for http in engines_of(flavour) if mode != "adaptive" else ("direct",):
+        fast = run(flavour, make(), mode, tls_files, http=http)
+        assert fast.retired == 0
+        assert fast.left_open <= stock.left_open
+        if mode == "adaptive":  # whose rate limiter sees each request before it is sent
+            assert fast.fast == 0
+        else:  # more where redirects ask for the bucket's region
+            assert fast.fast >= len(fast.came)
+        wanted = stock
+        if mode != "adaptive" and name in KINDER[flavour, http]:
+            wanted = run(flavour, FAULTS["nothing wrong"](), mode, tls_files, http=None)
+        if mode != "adaptive" and name in STRICTER[flavour]:
+            assert all(map(is_refused_or_equal, wanted.came, fast.came))
+        else:
+            assert (http, "\n".join(differences(wanted.came, fast.came))) == (http, "")
 
 
 def is_refused_or_equal(stock: Came, fast: Came) -> bool:
@@ -83,10 +86,9 @@ def test_a_refused_connection_ends_as_in_stock(
         bound.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
         fault = Fault(lambda request: answer(request), client={"endpoint_url": url})
-        both: list[Any] = [
-            run(flavour, fault, mode, tls_files, fast=is_fast) for is_fast in (False, True)
-        ]
-    stock, fast = both
-    assert fast.fast == (0 if mode == "adaptive" else len(fast.came))
+        ways = (None, *engines_of(flavour))
+        stock, *others = [run(flavour, fault, mode, tls_files, http=http) for http in ways]
     assert "EndpointConnectionError" in stock.came[0].outcome[1][0]
-    assert "\n".join(differences(stock.came, fast.came)) == ""
+    for fast in others:
+        assert fast.fast == (0 if mode == "adaptive" else len(fast.came))
+        assert "\n".join(differences(stock.came, fast.came)) == ""

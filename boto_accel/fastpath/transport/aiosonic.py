@@ -187,7 +187,7 @@ class Line(Connection):  # type: ignore[misc]
         if answer is None:
             return
         pump, self.pump = self.pump, None
-        if pump is not None and not pump.done() and pump is not asyncio.current_task():
+        if pump is not None and pump is not asyncio.current_task(self._pool.loop):
             pump.cancel()
         self._may_read.set()
         self.keep = reusable and not answer.surplus and self._pool.ready
