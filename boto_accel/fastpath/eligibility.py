@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Container, Iterable
-from operator import attrgetter
+from operator import itemgetter
 from types import FunctionType
 from typing import Any
 
@@ -177,16 +177,17 @@ class Seams:
         attributes: dict[Any, list[str]] = {}  # by class: one look at each class a call
         for module, owner, attribute in names:
             cls = getattr(sys.modules.get(module), owner, None)
-            if cls is None or not hasattr(cls, attribute):
+            if cls is None or attribute not in vars(cls):
                 raise Declined(f"botocore internals differ: no {owner}.{attribute}")
             attributes.setdefault(cls, []).append(attribute)
             if not _is_genuine(cls, attribute):
                 raise Declined(f"{owner}.{attribute} is replaced")
-        self._looks = [(attrgetter(*several), cls) for cls, several in attributes.items()]
+        # In the dicts of the classes: half the price of asking the classes, on each call.
+        self._looks = [(itemgetter(*names), vars(cls)) for cls, names in attributes.items()]
         self._values = self._current()
 
     def _current(self) -> list[Any]:
-        return [look(cls) for look, cls in self._looks]
+        return [look(attributes) for look, attributes in self._looks]
 
     def intact(self) -> bool:
         """Whether all of them are still what they were."""

@@ -62,6 +62,63 @@ class Draft:
         self.untrimmed = False  # whether a value has white space that signing takes out
 
 
+class Signing:
+    """
+    What is equal for requests that are signed with the same headers, by the same key.
+
+    headers: never changed once they are here. key, scope: as `sigv4.signature` takes them.
+    canonical: the canonical request from its headers on. lines: the header lines up to where the
+    signature goes. Kept from one call to the next: a client mostly repeats itself, and within a
+    second only the path and the query differ then.
+    """
+
+    __slots__ = (
+        "access_key",
+        "canonical",
+        "endpoint",
+        "headers",
+        "key",
+        "lines",
+        "scope",
+        "secret_key",
+    )
+
+    def __init__(
+        self,
+        shape: HeadShape,
+        headers: dict[str, str],
+        trimmed: dict[str, str],
+        endpoint: Endpoint,
+        credentials: Any,
+        date: str,
+    ) -> None:
+        self.headers = headers
+        self.endpoint = endpoint
+        self.access_key = credentials.access_key
+        self.secret_key = credentials.secret_key
+        self.key = sigv4.signing_key(
+            credentials.secret_key, date, endpoint.region, endpoint.signing_name
+        )
+        self.scope = f"{date}/{endpoint.region}/{endpoint.signing_name}/aws4_request"
+        names = shape.signed_names
+        payload_hash = headers["X-Amz-Content-SHA256"]
+        self.canonical = f"{shape.canonical(trimmed)}\n\n{names}\n{payload_hash}"
+        self.lines = (
+            f"{shape.lines(headers)}Authorization: {sigv4.ALGORITHM} "
+            f"Credential={rest.plain_header(credentials.access_key)}/{self.scope}, "
+            f"SignedHeaders={names}, Signature="
+        )
+
+    def serves(self, headers: dict[str, str], endpoint: Endpoint, credentials: Any) -> bool:
+        """Whether all of it holds for a request that is signed with these."""
+        return (
+            self.headers == headers
+            and self.endpoint is endpoint
+            and self.access_key == credentials.access_key
+            and self.secret_key == credentials.secret_key
+        )
+
+
 class Variant:
     """
     The plan for calls with one set of parameter names.
@@ -84,6 +141,7 @@ class Variant:
         mode_member = plan.model.http_checksum.get("requestValidationModeMember")
         self.validates_answer = mode_member in given
         self.proved: dict[tuple[Any, ...], str] = {}
+        self._last_signing: Signing | None = None
         self._shapes: dict[tuple[tuple[str, ...], str], HeadShape] = {}
         self._fixed_headers: dict[str, str] = {}
         # (parameter, header, writer), or without a writer the prefix of a map of headers
@@ -99,6 +157,7 @@ class Variant:
             CHECKSUM_HEADER_PATTERN.match(name)
             for name in (*self._fixed_headers, *(wire for _, wire, _ in self._headers))
         )
+        self._has_header_map = any(write is None for _, _, write in self._headers)
         self._payload = binding.payload if plan.writer.streams_payload else None
 
     def _place(self, member: rest.Member, defaults: Mapping[str, Any]) -> None:
@@ -294,26 +353,30 @@ class Variant:
         if credentials.token:
             headers["X-Amz-Security-Token"] = rest.plain_header(credentials.token)
         headers["X-Amz-Content-SHA256"] = payload_hash
-        shape = self._shape(tuple(headers), endpoint.host)
-        lines = shape.lines(headers)
-        if draft.untrimmed:
-            headers = {name: sigv4.trimmed(value) for name, value in headers.items()}
-        scope = f"{timestamp[:8]}/{endpoint.region}/{endpoint.signing_name}/aws4_request"
+        signing = self._last_signing  # one read: another thread may replace it
+        if signing is None or not signing.serves(headers, endpoint, credentials):
+            signing = self._signing(draft, endpoint, credentials, timestamp)
         signature = sigv4.signature(
             f"{self.plan.method}\n{draft.path}\n"
-            f"{sigv4.canonical_query(draft.pairs) if draft.pairs else ''}\n"
-            f"{shape.canonical(headers)}\n\n{shape.signed_names}\n{payload_hash}",
+            f"{sigv4.canonical_query(draft.pairs) if draft.pairs else ''}\n{signing.canonical}",
             timestamp,
-            scope,
-            sigv4.signing_key(
-                credentials.secret_key, timestamp[:8], endpoint.region, endpoint.signing_name
-            ),
+            signing.scope,
+            signing.key,
         )
-        return (
-            f"{lines}Authorization: {sigv4.ALGORITHM} "
-            f"Credential={rest.plain_header(credentials.access_key)}/{scope}, "
-            f"SignedHeaders={shape.signed_names}, Signature={signature}\r\n"
-        )
+        return f"{signing.lines}{signature}\r\n"
+
+    def _signing(
+        self, draft: Draft, endpoint: Endpoint, credentials: Any, timestamp: str
+    ) -> Signing:
+        headers = draft.headers
+        trimmed = headers
+        if draft.untrimmed:
+            trimmed = {name: sigv4.trimmed(value) for name, value in headers.items()}
+        shape = self._shape(tuple(headers), endpoint.host)
+        made = Signing(shape, headers, trimmed, endpoint, credentials, timestamp[:8])
+        if not self._has_header_map:  # whose order is in the lines, and not in `==`
+            self._last_signing = made
+        return made
 
     def _unsigned(self, draft: Draft, endpoint: Endpoint) -> str:
         """The lines of an anonymous request. Source: `_set_extra_headers_for_unsigned_request`."""
