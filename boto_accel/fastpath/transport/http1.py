@@ -105,6 +105,9 @@ class AnswerReader:
         try:
             parser.feed_data(data)
         except httptools.HttpParserError as error:
+            raised = error.__context__  # by one of the callbacks below
+            if raised is not None and not isinstance(raised, Exception):
+                raise raised from None  # KeyboardInterrupt and its like
             if not self.complete:
                 raise BadAnswerError(str(error)) from None
             self.surplus = True
