@@ -215,11 +215,18 @@ def exit_stack_of(http_session: Any) -> Any:
 
 
 async def aiohttp_session_of(http_session: Any) -> Any:
-    """The `aiohttp.ClientSession` that an `AIOHTTPSession` sends with (made on first use)."""
+    """
+    The `aiohttp.ClientSession` that an `AIOHTTPSession` sends with (made on first use); None for
+    a client that is closed, be it while that is made.
+    """
     try:
         return await http_session._get_session(None)
-    except AttributeError as error:
-        _missing(error)
+    except (AttributeError, TypeError) as error:
+        if getattr(http_session, "_sessions", ()) is None:
+            return None
+        if isinstance(error, AttributeError):
+            _missing(error)
+        raise
 
 
 def connector_arguments_of(http_session: Any) -> Mapping[str, Any]:
