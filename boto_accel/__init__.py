@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from boto_accel.cache.patch import botocache_context
     from boto_accel.errors import (
         BotoAccelError,
         InvalidOptionError,
@@ -34,6 +35,7 @@ __all__ = [
     "UnsupportedBotocoreError",
     "__version__",
     "accelerate",
+    "botocache_context",
     "explain",
 ]
 
@@ -45,6 +47,7 @@ _HOMES = {
     "Stats": "stats",
     "UnsupportedBotocoreError": "errors",
     "accelerate": "fastpath.patch",
+    "botocache_context": "cache.patch",
     "explain": "fastpath.patch",
 }
 

@@ -100,9 +100,9 @@ def test_the_metadata(wheel: zipfile.ZipFile, wheel_metadata: email.message.Mess
 
 
 def test_all_is_every_optional_capability(wheel_metadata: email.message.Message) -> None:
-    assert required(wheel_metadata, "all") == ["boto_accel[aiosonic,async,cli,redis]"]
+    assert required(wheel_metadata, "all") == ["boto_accel[aiosonic,async,cache,cli,redis]"]
     extras = set(wheel_metadata.get_all("Provides-Extra"))
-    assert {"async", "aiosonic", "redis", "cli", "bench", "test", "all"} <= extras
+    assert {"async", "aiosonic", "cache", "redis", "cli", "bench", "test", "all"} <= extras
 
 
 def test_the_test_extra_leaves_aiobotocore_out(wheel_metadata: email.message.Message) -> None:

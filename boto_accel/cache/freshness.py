@@ -140,11 +140,12 @@ def service_tag(service: str) -> str:
 
 
 def operation_tag(service: str, operation: str) -> str:
-    return f"operation:{service}.{operation}"
+    """*operation* in either form."""
+    return f"operation:{service}.{_plain(operation)}"
 
 
 def call_tag(service: str, operation: str, params: Mapping[str, Any]) -> str:
-    return digest_tag("call", service, operation, dict(params))
+    return digest_tag("call", service, _plain(operation), dict(params))
 
 
 def _scope_tag(target: Target) -> str:
@@ -214,3 +215,12 @@ def _contents_tag(bucket: str) -> str:
 
 def _key_tag(bucket: str, key: str) -> str:
     return digest_tag("s3:key", bucket, key)
+
+
+def tag_of_choice(service: str, operation: str | None, params: Mapping[str, Any] | None) -> str:
+    """The tag of what a user names. Raises Uncacheable for parameters that no entry can have."""
+    if operation is None:
+        return service_tag(service)
+    if params is None:
+        return operation_tag(service, operation)
+    return call_tag(service, operation, params)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 # Verbs of operations that change nothing, taken from the names in all models of botocore. An
@@ -121,11 +122,14 @@ NOT_ASKED = "not among the operations to cache"
 WRITE = "changes something"
 SENSITIVE = "the answer has members that the model marks as sensitive"
 EVENT_STREAM = "an event stream"
+TTL_OF_ZERO = "a time to live of zero"
+HTTPX_STREAM = "a stream of aiobotocore on httpx"
 STREAMED_REQUEST = "a request with a stream as its body"
 DECRYPTED = "a parameter that is decrypted"
 CUSTOMER_KEY = "an object under a key of the caller's own"
 
 
+@lru_cache(4096)
 def is_read(operation: str) -> bool:
     """Whether *operation* ("ListUsers") changes nothing at AWS, by its name."""
     return _READ.match(operation) is not None

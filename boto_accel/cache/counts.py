@@ -1,0 +1,75 @@
+"""What a cache counts, as `.stats`."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+
+class CacheStats:
+    """
+    Calls by what came of them. All counts start at zero with the cache and only grow.
+
+    hits: answered from the cache, `stale` of them while the reply was asked for anew. misses:
+    asked AWS, and looked for in the cache before. uncached: reads that are not cached, by reason.
+    writes: calls that may have made something stale. Readable as text: `print(stats)`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+        self._uncached: Counter[str] = Counter()
+
+    def count(self, what: str) -> None:
+        with self._lock:
+            self._counts[what] += 1
+
+    def count_uncached(self, reason: str) -> None:
+        """*reason*: a short constant text, for it is a key."""
+        with self._lock:
+            self._uncached[reason] += 1
+
+    @property
+    def hits(self) -> int:
+        return self._counts["hits"] + self._counts["stale"]
+
+    @property
+    def stale(self) -> int:
+        return self._counts["stale"]
+
+    @property
+    def misses(self) -> int:
+        return self._counts["misses"]
+
+    @property
+    def writes(self) -> int:
+        return self._counts["writes"]
+
+    @property
+    def uncached(self) -> Mapping[str, int]:
+        """Reason to the number of calls, most frequent first."""
+        with self._lock:
+            return dict(self._uncached.most_common())
+
+    def as_dict(self) -> dict[str, Any]:
+        """All counts, of types that JSON has."""
+        return {
+            "hits": self.hits,
+            "stale": self.stale,
+            "misses": self.misses,
+            "writes": self.writes,
+            "uncached": self.uncached,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{name:<8} {getattr(self, name)}" for name in _SHOWN]
+        lines += [f"uncached {number}: {reason}" for reason, number in self.uncached.items()]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<CacheStats hits={self.hits} misses={self.misses}>"
+
+
+_SHOWN = ("hits", "stale", "misses", "writes")
