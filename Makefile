@@ -5,10 +5,11 @@
 
 PYTHON ?= python3
 # More arguments: make test PYTEST="-k signing -x", make test-matrix MATRIX="--only oldest",
-# make bench BENCH="--json".
+# make bench BENCH="--json", make soak SOAK="--world async --http aiohttp".
 PYTEST ?=
 MATRIX ?=
 BENCH ?=
+SOAK ?=
 
 VENV := .venv
 VENVS := .venvs
@@ -20,7 +21,7 @@ DEMO := $(VENV)/.demo-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test lint types build smoke bench test-matrix format clean
+.PHONY: demo test soak lint types build smoke bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -28,6 +29,10 @@ demo: $(DEMO)
 
 test: $(DEV)
 	$(RUN) -m pytest -n auto $(PYTEST)
+
+# 200,000 calls in each world, with faults, interruptions and closings: about ten minutes.
+soak: $(DEV)
+	$(RUN) -m tests.soak $(SOAK)
 
 lint: $(DEV)
 	$(RUN) -m ruff check .
