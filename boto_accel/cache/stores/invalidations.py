@@ -18,6 +18,7 @@ _REMEMBERED = 10_000  # tags; a ticket older than what is no longer remembered i
 class _Ticket(NamedTuple):
     issuer: Invalidations
     seq: int
+    tags: frozenset[str]
 
 
 class Invalidations:
@@ -28,15 +29,16 @@ class Invalidations:
         self._floor = 0
         self._last: OrderedDict[str, int] = OrderedDict()
 
-    def ticket(self) -> Ticket:
-        return _Ticket(self, self._seq)
+    def ticket(self, tags: Iterable[str]) -> Ticket:
+        return _Ticket(self, self._seq, frozenset(tags))
 
     def admits(self, ticket: Ticket, tags: Iterable[str]) -> bool:
-        """Whether none of *tags* was invalidated since *ticket*."""
+        """Whether *ticket* is for *tags*, and none of them was invalidated since."""
         return (
             isinstance(ticket, _Ticket)
             and ticket.issuer is self
             and ticket.seq >= self._floor
+            and ticket.tags.issuperset(tags)
             and all(self._last.get(tag, 0) <= ticket.seq for tag in tags)
         )
 

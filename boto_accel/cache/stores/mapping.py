@@ -60,7 +60,7 @@ class MappingStore:
 
     def ticket(self, tags: Iterable[str]) -> Ticket:
         with self._lock:
-            return self._invalidations.ticket()
+            return self._invalidations.ticket(tags)
 
     def put(self, key: bytes, entry: Entry, ticket: Ticket) -> bool:
         with self._lock:

@@ -40,7 +40,7 @@ class MemoryStore:
 
     def ticket(self, tags: Iterable[str]) -> Ticket:
         with self._lock:
-            return self._invalidations.ticket()
+            return self._invalidations.ticket(tags)
 
     def put(self, key: bytes, entry: Entry, ticket: Ticket) -> bool:
         size = len(entry.payload)

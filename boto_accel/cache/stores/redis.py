@@ -464,8 +464,8 @@ def _decode(value: bytes | None) -> tuple[list[bytes], Entry] | None:
 
 
 def _described(error: BaseException) -> str:
-    """The first word of an error of the server: the rest may quote what was sent."""
-    return str(error).partition(" ")[0] if "args" in str(error) else str(error)
+    """What is wrong, without the command that it was found with: that may hold a reply."""
+    return str(error).rpartition(" caused error: ")[2].partition(", with args")[0]
 
 
 def _chunks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

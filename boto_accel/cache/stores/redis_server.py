@@ -53,8 +53,11 @@ class Server:
     def close(self) -> None:
         with self._lock:
             client, self._client = self._client, None
-        if client is not None:
-            client.close()
+        if client is None:
+            return
+        if self._is_cluster:
+            client.disconnect_connection_pools()  # `close` leaves those of the nodes open
+        client.close()
 
     def _make(self) -> Any:
         from redis.backoff import NoBackoff

@@ -61,6 +61,7 @@ _T = TypeVar("_T")
 class _Ticket(NamedTuple):
     generation: bytes
     seq: int
+    tags: frozenset[str]
 
 
 class SQLiteStore:
@@ -151,7 +152,7 @@ class SQLiteStore:
     # Writing
 
     def ticket(self, tags: Iterable[str]) -> Ticket:
-        return self._read(self._take_ticket, None)
+        return self._read(partial(self._take_ticket, tags=frozenset(tags)), None)
 
     def put(self, key: bytes, entry: Entry, ticket: Ticket) -> bool:
         if not isinstance(ticket, _Ticket) or not self._may_keep(entry):
@@ -367,9 +368,9 @@ class SQLiteStore:
                 if held is not None and held < seq:
                     self._front.drop(key)
 
-    def _take_ticket(self, database: Database) -> Ticket:
+    def _take_ticket(self, database: Database, tags: frozenset[str]) -> Ticket:
         self._catch_up(database)
-        return _Ticket(self._generation, self._seen)
+        return _Ticket(self._generation, self._seen, tags)
 
     def _put_in_front(self, key: bytes, entry: Entry, seq: int, dropped: list[bytes]) -> None:
         with self._reading:
@@ -477,5 +478,6 @@ def _admits(
     return (
         ticket.generation == state.generation
         and ticket.seq >= state.floor
+        and ticket.tags.issuperset(tags)
         and not rows.was_forgotten(connection, tags, ticket.seq)
     )
