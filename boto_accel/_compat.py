@@ -259,6 +259,16 @@ def connector_ssl_of(connector: Any) -> Any:
     return context
 
 
+def read_timeout_stopper() -> Callable[[Any], None]:
+    """What stops the read timeout of an aiohttp `ResponseHandler`, as the end of an answer does."""
+    from aiohttp.client_proto import ResponseHandler  # optional, and not for boto3
+
+    try:
+        return ResponseHandler._drop_timeout
+    except AttributeError as error:
+        _missing(error)
+
+
 def unread_of(reader: asyncio.StreamReader) -> bool:
     """Whether a stream of asyncio holds bytes that nobody has read; yes where it cannot be told."""
     return bool(getattr(reader, "_buffer", True))

@@ -1,8 +1,9 @@
 """
-One call in two worlds: on a stock client, and on its twin inside `accelerate()`.
+One call in two worlds: on a stock client, and on its twins inside `accelerate()`.
 
-A `World` owns a server, a clock and, for each setup, twin clients of one flavour. `compare`
-makes the same call in both and returns what was seen; tests assert on that.
+A `World` owns a server, a clock and, for each setup, clients of one flavour: a stock one, and one
+for each HTTP engine. `compare` makes the same call with all and returns what was seen; tests assert
+on that.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import copy
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,7 @@ from tests.parity.configs import ClientSetup
 from tests.parity.exchange import Exchange
 from tests.parity.seen import Seen, number_ids, see_error
 from tests.servers.clients import make_client
+from tests.servers.engines import engines_of
 
 OK = RawAnswer(headers=(("x-amz-request-id", "r"), ("x-amz-id-2", "h")))
 
@@ -58,14 +60,22 @@ def method_name(model: OperationModel) -> str:
 
 @dataclass(frozen=True)
 class Pair:
-    """What was seen in each world, and whether the fast world really was fast."""
+    """What was seen in each world, and whether the fast one really was fast with every engine."""
 
     stock: Seen
-    fast: Seen
+    by_engine: Mapping[str, Seen]
     went_fast: bool
 
+    @property
+    def fast(self) -> Seen:
+        return self.by_engine["direct"]
+
     def differences(self) -> list[str]:
-        return list(differences(self.stock, self.fast))
+        return [
+            f"{http}: {line}"
+            for http, fast in self.by_engine.items()
+            for line in differences(self.stock, fast)
+        ]
 
 
 @dataclass
@@ -88,10 +98,14 @@ class Tally:
 class World:
     """Both worlds of one flavour; close it when done."""
 
+    flavour: str
+
     def __init__(self, exchange: Exchange, patch: pytest.MonkeyPatch, clock: Any) -> None:
         self.exchange = exchange
         self.clock = clock
-        self.patch = accelerate()
+        self.patches = {http: accelerate(http=http) for http in engines_of(self.flavour)}
+        for each in self.patches.values():
+            each.stats = self.patches["direct"].stats  # one count of all
         self.tally = Tally()
         self._clients: dict[tuple[str, str], Any] = {}
         resolve_localhost(patch)
@@ -99,10 +113,13 @@ class World:
     def compare(self, setup: ClientSetup, call: Request) -> Pair:
         """The same call, stock then fast; the clock and the ids begin anew for each."""
         stock = self._see(self._client(setup, "stock"), call)
-        with self.patch as entered:
-            before = entered.stats.fast
-            fast = self._see(self._client(setup, "fast"), call)
-            went_fast = self.tally.count(call.method, before, entered.stats)
+        fast = {}
+        went_fast = True
+        for http, patch in self.patches.items():
+            with patch as entered:
+                before = entered.stats.fast
+                fast[http] = self._see(self._client(setup, http), call)
+                went_fast &= self.tally.count(call.method, before, entered.stats)
         return Pair(stock, fast, went_fast)
 
     def client(self, setup: ClientSetup) -> Any:

@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp.http_writer import StreamWriter
 from yarl import URL
 
+from boto_accel import _compat
 from boto_accel.fastpath.transport.asyncbody import READ_BYTES, RawBody
 from boto_accel.fastpath.transport.asyncpool import AsyncPool, Upload
 from boto_accel.fastpath.transport.wire import Reply, Wire
@@ -56,6 +57,7 @@ class Pool(AsyncPool):
     def _opened(self, session: Any) -> None:
         self._client_session = session
         self._connector = session.connector
+        self._stop_timeout = _compat.read_timeout_stopper()
 
     def _place(self, origin: str) -> aiohttp.ClientRequest:
         """A request to *origin*, of which the connector reads where to connect to, and how."""
@@ -103,11 +105,11 @@ class Pool(AsyncPool):
             write(wire.head)
             message, payload = await protocol.read()
             if not _is_interim(message):
-                return await _reply(connection, wire, message, payload, False)
+                return await self._reply(connection, wire, message, payload, False)
             write(body)
         protocol.start_timeout()
         message, payload = await _final(protocol)
-        return await _reply(connection, wire, message, payload, True)
+        return await self._reply(connection, wire, message, payload, True)
 
     async def _send_pieces(self, connection: Any, wire: Wire) -> Reply:
         protocol = connection.protocol
@@ -116,7 +118,28 @@ class Pool(AsyncPool):
         answer = self.loop.create_task(_final(protocol, upload))
         sent = await upload.send(wire, answer)
         message, payload = answer.result()
-        return await _reply(connection, wire, message, payload, sent)
+        return await self._reply(connection, wire, message, payload, sent)
+
+    async def _reply(
+        self, connection: Any, wire: Wire, message: Any, payload: Any, sent: bool
+    ) -> Reply:
+        status, headers = message.code, list(message.raw_headers)
+        streams = wire.streams and status < 300
+        done = connection.release if sent else connection.close
+        if not payload.is_eof():
+            if streams:
+                payload.on_eof(done)
+                raw = StreamedBody(wire.url, status, payload, connection)
+                return Reply(status, headers, None, raw)
+            data = await payload.read()
+        else:
+            data = payload.read_nowait()
+            # aiohttp stops it at the end of an answer; this one may have ended before it started.
+            self._stop_timeout(connection.protocol)
+        done()
+        if streams:
+            return Reply(status, headers, None, RawBody(wire.url, status, data, None))
+        return Reply(status, headers, data, None)
 
 
 def _is_interim(message: Any) -> bool:
@@ -131,17 +154,3 @@ async def _final(protocol: Any, upload: Upload | None = None) -> tuple[Any, Any]
             return message, payload
         if upload is not None:
             upload.go_on()
-
-
-async def _reply(connection: Any, wire: Wire, message: Any, payload: Any, sent: bool) -> Reply:
-    status, headers = message.code, list(message.raw_headers)
-    streams = wire.streams and status < 300
-    done = connection.release if sent else connection.close
-    if streams and not payload.is_eof():
-        payload.on_eof(done)
-        return Reply(status, headers, None, StreamedBody(wire.url, status, payload, connection))
-    data = payload.read_nowait() if payload.is_eof() else await payload.read()
-    done()
-    if streams:
-        return Reply(status, headers, None, RawBody(wire.url, status, data, None))
-    return Reply(status, headers, data, None)

@@ -112,7 +112,9 @@ class Upload:
             sent = await self._send_body(wire, answer)
             await asyncio.wait((answer,))
         finally:
-            answer.cancel()  # where this call was cancelled; else it is done
+            # Where this call was cancelled, or its body cannot be read; else it is done.
+            if not answer.cancel() and not answer.cancelled():
+                answer.exception()  # looked at
         return sent
 
     async def _send_body(self, wire: Wire, answer: asyncio.Task[Any]) -> bool:
