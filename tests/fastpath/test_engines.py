@@ -1,0 +1,110 @@
+"""The HTTP engines: chosen, checked, kept apart, and what only one of them can get wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from boto_accel import accelerate
+from boto_accel.errors import InvalidOptionError, MissingExtraError
+from boto_accel.fastpath.transport import engines
+from tests.fastpath.callers import all_fast, open_caller
+from tests.fastpath.test_lifecycle import connected_to
+from tests.servers.capture import CaptureServer, WaitForRequest, http_answer
+from tests.servers.engines import ENGINES, is_installed
+
+
+def test_the_tests_know_every_engine() -> None:
+    assert list(engines.ENGINES) == list(ENGINES)
+
+
+@pytest.mark.parametrize("http", ["requests", "", None, 1, ["direct"]])
+def test_an_unknown_engine_is_refused(http: Any) -> None:
+    with pytest.raises(InvalidOptionError, match="expected one of direct, aiohttp, aiosonic"):
+        accelerate(http=http)
+
+
+@pytest.mark.parametrize(("http", "extra"), [("aiohttp", "async"), ("aiosonic", "aiosonic")])
+def test_an_engine_that_is_not_installed_names_its_extra(
+    monkeypatch: pytest.MonkeyPatch, http: str, extra: str
+) -> None:
+    """Said by `accelerate()` itself, before anything is changed."""
+    monkeypatch.setattr(engines, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError) as missing:
+        accelerate(http=http)
+    assert (missing.value.package, missing.value.extra) == (http, extra)
+    assert f"pip install 'boto_accel[{extra}]'" in str(missing.value)
+
+
+def test_it_shows_in_the_repr() -> None:
+    assert "http='aiohttp'" in repr(accelerate(http="aiohttp"))
+
+
+def test_the_sync_world_has_the_one(capture: Callable[..., CaptureServer], engine: str) -> None:
+    """boto3 goes fast whatever is chosen for aiobotocore."""
+    server = capture(http_answer(200))
+    with open_caller("sync", endpoint_url=server.endpoint_url) as s3, all_fast(1):
+        s3("head_object", Bucket="b", Key="k")
+
+
+@pytest.mark.aiobotocore
+def test_engines_are_kept_apart(
+    capture: Callable[..., CaptureServer], monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """
+    One client, called under one engine after another: each has connections of its own, which go
+    when it is left, and a call goes by the engine that is entered then.
+    """
+    used: list[str] = []
+    real = engines.open_pool
+
+    def noted(http: str, client: Any) -> Any:
+        used.append(http)
+        return real(http, client)
+
+    monkeypatch.setattr(engines, "open_pool", noted)
+    server = capture(http_answer(200))
+    others = [each for each in ENGINES if is_installed(each)]
+    with open_caller("async", endpoint_url=server.endpoint_url) as s3:
+        for http in (engine, *others, engine):
+            with all_fast(2, http=http):
+                s3("head_object", Bucket="b", Key="k")
+                s3("head_object", Bucket="b", Key="k")
+    assert sorted(used) == sorted(others)
+    assert connected_to(server.port) == 0
+
+
+@pytest.mark.aiobotocore
+def test_engines_of_two_clients(capture: Callable[..., CaptureServer], engine: str) -> None:
+    """Two patches in force at once, each narrowed to a client."""
+    server = capture(http_answer(200))
+    options = {"endpoint_url": server.endpoint_url}
+    with open_caller("async", **options) as one, open_caller("async", **options) as two:
+        direct = accelerate(http="direct", clients=[one.client])
+        other = accelerate(http=engine, clients=[two.client])
+        with direct, other:
+            for s3 in (one, two, one, two):
+                s3("head_object", Bucket="b", Key="k")
+        assert (direct.stats.fast, other.stats.fast) == (2, 2)
+
+
+@pytest.mark.aiobotocore
+def test_a_read_timeout_ends_with_its_answer(capture: Callable[..., CaptureServer]) -> None:
+    """
+    A connection that was idle for longer than `read_timeout` serves the next call, though the
+    answer before came as soon as it was asked for 100 Continue.
+    """
+    early = b"HTTP/1.1 100 Continue\r\n\r\n" + http_answer(200)
+    server = capture(
+        lambda request: [early, WaitForRequest()] if request.method == b"PUT" else http_answer(200),
+        early=True,
+    )
+    options = {"endpoint_url": server.endpoint_url, "read_timeout": 0.1}
+    with open_caller("async", **options) as s3, all_fast(2):
+        s3("put_object", Bucket="b", Key="k", Body=b"x" * 100)
+        s3.run(asyncio.sleep(0.2))
+        answer = s3("head_object", Bucket="b", Key="k")
+        assert answer["ResponseMetadata"]["RetryAttempts"] == 0
