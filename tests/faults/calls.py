@@ -71,7 +71,7 @@ def told(error: BaseException) -> Any:
 
 
 def run(flavour: str, fault: Fault, mode: str, tls: TLSFiles, *, http: str | None) -> Run:
-    """Every call of CALLS in its order, on one client and one server; stock where *http* is None."""
+    """Every call of CALLS in order, on one client and one server; stock if *http* is None."""
     gc.collect()
     before = open_sockets()
     patch = accelerate(http=http or "direct")
