@@ -48,6 +48,7 @@ LISTED: Mapping[str, str] = {
     "ssm.GetDeployablePatchSnapshotForInstance": EXPIRES,
     # Credentials whose members the models do not mark.
     "amplifybackend.GetToken": SECRET,
+    "athena.GetSessionEndpoint": SECRET,
     "codeartifact.GetAuthorizationToken": SECRET,
     "cognito-identity.GetCredentialsForIdentity": SECRET,
     "cognito-identity.GetOpenIdToken": SECRET,
