@@ -136,13 +136,17 @@ async def test_the_ways_to_read_a_body_of_aiobotocore(
     async def twice(body: Any) -> tuple[bytes, bytes]:
         return await body.read(), await body.read()
 
-    ways = (pieces, chunks, lines, twice)
+    async def entered(body: Any) -> list[bytes]:
+        async with body as inner:  # the body, or what is under it, as the release has it
+            return [await inner.read()]
+
+    ways = (pieces, chunks, lines, twice, entered)
 
     async def read_all(s3: Any) -> list[Any]:
         found = []
         for way in ways:
             answer = await s3.get_object(Bucket=bucket, Key="k")
-            async with answer["Body"] as body:
+            with closing(answer["Body"]) as body:
                 found.append(await way(body))
         return found
 
