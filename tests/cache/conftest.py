@@ -1,0 +1,15 @@
+"""No test leaves a patch in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from boto_accel import _hook
+
+
+@pytest.fixture(autouse=True)
+def _no_patch_left() -> Iterator[None]:
+    yield
+    assert _hook.stack.active == ()
