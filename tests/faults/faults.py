@@ -105,14 +105,15 @@ def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in chunks) + end
 
 
-def by_chunks(end: bytes, *more: Any) -> Script:
-    """A good body in chunks; then *end*."""
+def by_chunks(end: bytes, *more: Any, size: int = 100_000) -> Script:
+    """A good body in chunks of *size* bytes; then *end*."""
 
     def script(request: Recorded) -> Answer:
         if request.method == b"HEAD":
             return answer(request)
         body = content(request)
-        return (chunked(*([body] if body else []), end=end), *more)
+        pieces = [body[at : at + size] for at in range(0, len(body), size)]
+        return (chunked(*pieces, end=end), *more)
 
     return script
 
@@ -136,12 +137,51 @@ def versioned(version: bytes, *more: Any, length: bool = True) -> Script:
     return script
 
 
-def late_continue(request: Recorded) -> Answer:
-    if not request.expects_continue:
-        return (WaitForRequest(), answer(request))
-    return (Sleep(0.1), Send100(), WaitForRequest(), answer(request))
+def late_continue(seconds: float) -> Script:
+    def script(request: Recorded) -> Answer:
+        if not request.expects_continue:
+            return (WaitForRequest(), answer(request))
+        return (Sleep(seconds), Send100(), WaitForRequest(), answer(request))
+
+    return script
 
 
+def unread(final: Script) -> Script:
+    """*final* in the middle of an upload, of which no more is read then."""
+
+    def script(request: Recorded) -> Answer:
+        if request.method != b"PUT":
+            return (WaitForRequest(), final(request))
+        asked = (Send100(),) if request.expects_continue else ()
+        return (*asked, final(request), Sleep(GAP_S), Close())  # type: ignore[return-value]
+
+    return script
+
+
+def length_with(prefix: bytes) -> Script:
+    """A good answer, with *prefix* before its length."""
+    return lambda r: (answer(r).replace(b"Content-Length: ", b"Content-Length: " + prefix), Close())
+
+
+def chunk_with(prefix: bytes) -> Script:
+    """A good answer in one chunk, with *prefix* before its size."""
+
+    def script(request: Recorded) -> Answer:
+        data = by_chunks(b"0\r\n\r\n")(request)
+        if isinstance(data, tuple):
+            return (data[0].replace(b"\r\n\r\n", b"\r\n\r\n" + prefix, 1), Close())
+        return data
+
+    return script
+
+
+def _with_bare_line_ends(data: bytes) -> bytes:
+    head, end, body = data.partition(b"\r\n\r\n")
+    return (head + end).replace(b"\r\n", b"\n") + body
+
+
+LENGTHLESS = b"Transfer-Encoding"
+LENGTHY = b"Content-Length: 3\r\nTransfer-Encoding"
 QUICK = {"read_timeout": 0.3}
 BOMB = b"X-Bomb: " + b"x" * 300_000 + b"\r\n"
 MANY = b"".join(b"X-%d: y\r\n" % number for number in range(110))
@@ -176,6 +216,8 @@ def make_faults() -> dict[str, Callable[[], Fault]]:
         "closed between chunks": lambda: Fault(by_chunks(b"", Close())),
         "closed before the last line": lambda: Fault(by_chunks(b"0\r\n", Close())),
         "longer than it says": lambda: Fault(lambda r: answer(r) + b"surplus"),
+        "a huge chunk": lambda: Fault(by_chunks(b"f" * 17 + b"\r\n", Close())),
+        "a chunk size with a plus": lambda: Fault(chunk_with(b"+")),
         "bad chunk size": lambda: Fault(by_chunks(b"zz\r\n", Close())),
         "negative chunk size": lambda: Fault(by_chunks(b"-1\r\n", Close())),
         "trailers": lambda: Fault(by_chunks(b"0\r\nX-Trailer: t\r\n\r\n")),
@@ -184,7 +226,14 @@ def make_faults() -> dict[str, Callable[[], Fault]]:
             lambda r: b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + answer(r)
         ),
         "100 unasked": lambda: Fault(lambda r: b"HTTP/1.1 100 Continue\r\n\r\n" + answer(r)),
-        "100 late": lambda: Fault(late_continue, {"early": True}, modes=("legacy",)),
+        "100 late": lambda: Fault(late_continue(0.1), {"early": True}, modes=("legacy",)),
+        "102 thrice": lambda: Fault(lambda r: b"HTTP/1.1 102 Processing\r\n\r\n" * 3 + answer(r)),
+        "100 with headers": lambda: Fault(
+            lambda r: b"HTTP/1.1 100 Continue\r\nETag: x\r\nx-amz-request-id: i\r\n\r\n" + answer(r)
+        ),
+        "100 later than is waited for": lambda: Fault(
+            late_continue(1.1), {"early": True}, modes=("legacy",)
+        ),
         "100 never": lambda: Fault(
             lambda r: answer(r),
             {"expect": "ignore"},
@@ -199,10 +248,34 @@ def make_faults() -> dict[str, Callable[[], Fault]]:
         ),
         "early error": lambda: Fault(error(503, "SlowDown"), {"expect": "final"}),
         "early success": lambda: Fault(lambda r: answer(r), {"expect": "final"}),
+        "417": lambda: Fault(error(417, "ExpectationFailed"), {"expect": "final"}),
+        "early refusal in the middle of the body": lambda: Fault(
+            unread(error(403, "AccessDenied", Connection="close")), {"early": True}
+        ),
         "wrong crc32": lambda: Fault(lambda r: answer(r, x_amz_checksum_crc32="AAAAAA==")),
+        "wrong sha256": lambda: Fault(lambda r: answer(r, x_amz_checksum_sha256=f"{'A' * 43}=")),
+        "a checksum of parts": lambda: Fault(
+            lambda r: answer(r, x_amz_checksum_crc32="AAAAAA==-3")
+        ),
+        "a checksum that is none": lambda: Fault(lambda r: answer(r, x_amz_checksum_crc32="?")),
+        "an error in a 200": lambda: Fault(
+            lambda r: error(200, "SlowDown")(r) if r.method != b"GET" else answer(r)
+        ),
+        "a listing cut off": lambda: Fault(
+            lambda r: answer(r, 200, LISTING[:-30]) if b"list-type" in r.target else answer(r)
+        ),
+        "an error cut off": lambda: Fault(
+            lambda r: (error(500, "InternalError", Content_Length="999")(r), Close())
+        ),
+        "an error without a body": lambda: Fault(lambda r: answer(r, 500, b"")),
+        "an error in HTML": lambda: Fault(lambda r: answer(r, 502, b"<html><body>no</body>")),
+        "204": lambda: Fault(raw(b"HTTP/1.1 204 No Content\r\nx-amz-request-id: r\r\n\r\n")),
+        "says gzip": lambda: Fault(headed(b"Content-Encoding: gzip\r\n")),
+        "an expired request": lambda: Fault(error(403, "RequestExpired")),
         "clock skew": lambda: Fault(error(403, "RequestTimeTooSkewed")),
         "expired token": lambda: Fault(error(400, "ExpiredToken")),
         "request timeout": lambda: Fault(error(400, "RequestTimeout")),
+        "reset while idle": lambda: Fault(lambda r: (answer(r), *RESET_LATER)),
         "closed while idle": lambda: Fault(lambda r: (answer(r), Close())),
         "connection: close": lambda: Fault(lambda r: (answer(r, Connection="close"), Close())),
         "connection: close, left open": lambda: Fault(lambda r: answer(r, Connection="close")),
@@ -215,9 +288,27 @@ def make_faults() -> dict[str, Callable[[], Fault]]:
         "another protocol": lambda: Fault(raw(b"SSH-2.0-OpenSSH_9.0\r\n", Close())),
         "status out of range": lambda: Fault(raw(b"HTTP/1.1 99 Low\r\n\r\n", Close())),
         "110 headers": lambda: Fault(headed(MANY, Close())),
+        "a head of 2 MB without an end": lambda: Fault(
+            raw(b"HTTP/1.1 200 OK\r\nX-Bomb: ", b"x" * 2_000_000, Close())
+        ),
         "a header of 300 kB": lambda: Fault(headed(BOMB, Close())),
         "a line without a colon": lambda: Fault(headed(b"no colon here\r\n", Close())),
         "a space before the colon": lambda: Fault(headed(b"X-Space : y\r\n", Close())),
+        "a header over two lines": lambda: Fault(headed(b"X-Folded: a\r\n b\r\n", Close())),
+        "lines that end in LF alone": lambda: Fault(
+            lambda r: (_with_bare_line_ends(answer(r)), Close())
+        ),
+        "a length and chunks": lambda: Fault(
+            lambda r: (
+                (by_chunks(b"0\r\n\r\n")(r)[0].replace(LENGTHLESS, LENGTHY), Close())
+                if r.method != b"HEAD"
+                else answer(r)
+            )
+        ),
+        "a coding that is not known": lambda: Fault(headed(b"Transfer-Encoding: x\r\n", Close())),
+        "a negative length": lambda: Fault(length_with(b"-")),
+        "a length with a plus": lambda: Fault(length_with(b"+")),
+        "a huge length": lambda: Fault(length_with(b"9" * 40)),
         "two lengths": lambda: Fault(headed(b"Content-Length: 3\r\n", Close())),
         "the same length twice": lambda: Fault(
             lambda r: (
@@ -229,6 +320,8 @@ def make_faults() -> dict[str, Callable[[], Fault]]:
             raw(b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", Close())
         ),
         "drips": lambda: Fault(lambda r: Drip(answer(r), 500, 0.001)),
+        "drips in the head": lambda: Fault(lambda r: (Drip(answer(r)[:60], 3), answer(r)[60:])),
+        "drips in chunks": lambda: Fault(by_chunks(b"0\r\n\r\n", size=700)),
         "TLS not trusted": lambda: Fault(
             lambda r: answer(r), scheme="https", client={"verify": "other_ca"}
         ),
@@ -262,7 +355,7 @@ def make_faults() -> dict[str, Callable[[], Fault]]:
     ):
         listed[f"{status}"] = lambda s=status, c=code: Fault(error(s, c))
         listed[f"{status}, once"] = lambda s=status, c=code: Fault(once(error(s, c)))
-    for status in (429, 503):
+    for status in (429, 500, 502, 503, 504):
         listed[f"{status}, Retry-After"] = lambda s=status: Fault(
             error(s, "SlowDown", Retry_After="1", x_amz_retry_after="10")
         )
@@ -305,6 +398,15 @@ STRICTER = {
     "sync": {
         "closed in the head",
         "closed before the last line",
+        "a huge chunk",
+        "a chunk size with a plus",
+        "a header over two lines",
+        "lines that end in LF alone",
+        "a length and chunks",
+        "a coding that is not known",
+        "a negative length",
+        "a length with a plus",
+        "a huge length",
         "bad chunk size",
         "negative chunk size",
         "a line without a colon",
@@ -313,12 +415,13 @@ STRICTER = {
         "the same length twice",
         "a length that is no number",
     },
-    "async": set[str](),
+    # aiohttp retries an answer that ends too early but for the error of a body that streams
+    "async": {"an error cut off"},
 }
 # Where stock trips and the fast path gives what the server meant: `http.client` takes 103 for the
 # final answer; aiohttp refuses an answer that bytes follow, if they come in one piece with it.
 KINDER = {
-    ("sync", "direct"): {"early hints"},
+    ("sync", "direct"): {"early hints", "102 thrice"},
     ("async", "direct"): {"longer than it says"},
     ("async", "aiohttp"): set[str](),
     ("async", "aiosonic"): {"longer than it says"},

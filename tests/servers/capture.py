@@ -62,6 +62,7 @@ __all__ = [
     "normalised",
 ]
 
+LONG_S = 1.0  # seconds; a pause that nobody is to wait for
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 EMPTY = http_answer()
 _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER on, for 0 seconds: close() sends a reset
@@ -203,7 +204,7 @@ class CaptureServer:
         """
         Whether no connection has anything left to do, if need be after waiting *within* seconds.
 
-        Each is closed then, pauses in a `Sleep`, or waits for bytes that have not come.
+        Each is closed then, pauses in a long `Sleep`, or waits for bytes that have not come.
         """
         with self._recorded:
             return self._recorded.wait_for(
@@ -331,7 +332,7 @@ class _Connection:
             self._pause(delay)
 
     def _pause(self, seconds: float) -> None:
-        self._pausing = True
+        self._pausing = seconds >= LONG_S
         self._server.note_change()
         if self._server.stopping.wait(seconds):
             raise _ClosedError

@@ -110,7 +110,8 @@ def run(world: str, port: int, options: argparse.Namespace) -> bool:
         alive = left_alive()
     growth = resident_mib() - before[2]
     ledger.check(not alive, f"alive after all calls: {dict(alive)}")
-    ledger.check(open_descriptors() <= before[0], f"descriptors: {before[0]}, then more")
+    opened = open_descriptors()
+    ledger.check(len(opened) <= len(before[0]), f"descriptors: {before[0]}, then {opened}")
     ledger.check(threading.active_count() <= before[1], f"threads: {threading.enumerate()}")
     ledger.check(growth < MOST_GROWTH_MIB, f"memory grew by {growth:.1f} MiB")
     served = stats_of(port)
@@ -119,7 +120,7 @@ def run(world: str, port: int, options: argparse.Namespace) -> bool:
         check_stats(ledger, patch)
     print(f"{world}: {options.calls:,} calls in {took:.0f} s, seed {options.seed}")
     print(f"  {dict(ledger.counts)}")
-    print(f"  memory {before[2]:.0f} MiB, {growth:+.1f}; descriptors {before[0]}")
+    print(f"  memory {before[2]:.0f} MiB, {growth:+.1f}; descriptors {len(opened)}")
     print(f"  the server, from its start: {served}")
     for text in ledger.faults:
         print(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import gc
 import os
@@ -12,7 +13,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.soak.asks import Ask
@@ -63,7 +63,7 @@ class Ledger:
             self.fault(text)
 
 
-@contextmanager
+@contextlib.contextmanager
 def watchdog(
     ledger: Ledger, loop_of: Callable[[], asyncio.AbstractEventLoop | None]
 ) -> Iterator[None]:
@@ -104,9 +104,14 @@ def resident_mib() -> float:
     return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def open_descriptors() -> int:
+def open_descriptors() -> dict[int, str]:
+    """Descriptors of this process and what they are; none where the system does not tell."""
     folder = Path("/proc/self/fd")
-    return len(os.listdir(folder)) if folder.is_dir() else 0
+    found = {}
+    for name in os.listdir(folder) if folder.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError):  # that of the listing itself
+            found[int(name)] = os.readlink(folder / name)
+    return found
 
 
 def left_alive() -> Counter[str]:

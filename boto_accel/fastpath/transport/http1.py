@@ -9,6 +9,7 @@ Source: RFC 9112; limits as `http.client` has them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import httptools
@@ -17,17 +18,32 @@ MAX_HEAD_BYTES = 256 * 1024  # bytes; a head beyond it is refused before memory 
 
 
 class Limits(NamedTuple):
-    """What a head may have: number of headers, bytes of one header, version of HTTP."""
+    """
+    What a head may have: number of headers, bytes of one header, version of HTTP.
+
+    leniencies: those of llhttp's that are asked for, as `set_dangerous_leniencies` takes them.
+    """
 
     headers: int
     header_bytes: int
     major_version: str
+    leniencies: Mapping[str, bool]
 
 
 # http.client._MAXHEADERS and _MAXLINE; it knows no HTTP/2 status line.
-LIKE_HTTP_CLIENT = Limits(100, 65536, "1.")
-# aiohttp's max_field_size. It bounds headers by their bytes, and takes what llhttp takes.
-LIKE_AIOHTTP = Limits(32768, 8190, "")
+LIKE_HTTP_CLIENT = Limits(100, 65536, "1.", {})
+# aiohttp's max_field_size. It bounds headers by their bytes, and takes what llhttp takes, with
+# folded headers, lines without CR and spaces behind a chunk size (`aiohttp._http_parser`).
+LIKE_AIOHTTP = Limits(
+    32768,
+    8190,
+    "",
+    {
+        "lenient_headers": True,
+        "lenient_optional_cr_before_lf": True,
+        "lenient_spaces_after_chunk_size": True,
+    },
+)
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -81,6 +97,8 @@ class AnswerReader:
     def __init__(self, to_head: bool = False, limits: Limits = LIKE_HTTP_CLIENT) -> None:
         self._limits = limits
         self._parser: Any = httptools.HttpResponseParser(self)
+        if limits.leniencies:
+            self._parser.set_dangerous_leniencies(**limits.leniencies)
         self._to_head = to_head
         self._fed = 0
         self._checked = False
