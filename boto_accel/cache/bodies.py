@@ -13,7 +13,9 @@ from collections.abc import Generator, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from botocore.exceptions import IncompleteReadError
 from botocore.response import StreamingBody
+from urllib3.exceptions import IncompleteRead, ProtocolError
 
 from boto_accel._call import Flavour
 from boto_accel._effects import Await, Effect
@@ -45,10 +47,10 @@ def read_body(body: Any) -> Generator[Effect, Any, Read]:
     try:
         while chunk := (yield Await(lambda: body.read(CHUNK_BYTES))):
             chunks.append(chunk)
-    except Exception as error:
-        return Read(b"".join(chunks), error)
-    except BaseException:  # cancelled: nobody will read the rest
-        body.close()
+    except BaseException as error:
+        body.close()  # nobody will read the rest
+        if isinstance(error, Exception):
+            return Read(b"".join(chunks), error)
         raise
     return Read(b"".join(chunks))
 
@@ -84,7 +86,7 @@ class _Raw(io.BytesIO):
             return b""
         data = super().read(amt)
         if self._error is not None and (amt is None or amt < 0 or (amt and not data)):
-            raise self._error
+            raise self._error if amt else _all_at_once(self._error)
         return data
 
     def readinto(self, buffer: Any) -> int:
@@ -101,6 +103,19 @@ class _Raw(io.BytesIO):
         return self._length if self.closed else super().tell()
 
     def release_conn(self) -> None: ...
+
+
+def _all_at_once(error: Exception) -> Exception:
+    """
+    What urllib3 raises for a body that is too short where all of it is asked for at once.
+
+    By and by it gives what there is, and botocore counts. Source: `HTTPResponse._error_catcher`.
+    """
+    if not isinstance(error, IncompleteReadError):
+        return error
+    actual, expected = error.kwargs["actual_bytes"], error.kwargs["expected_bytes"]
+    short = IncompleteRead(actual, expected - actual)
+    return ProtocolError(f"Connection broken: {short!r}", short)
 
 
 class _AsyncRaw:
