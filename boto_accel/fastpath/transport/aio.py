@@ -15,8 +15,6 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
-import aiohttp
-
 from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath.transport.asyncbody import RawBody
@@ -26,6 +24,7 @@ from boto_accel.fastpath.transport.asyncerrors import (
     connecting,
     hung_up,
     payload_error,
+    read_timeout_error,
     translated,
 )
 from boto_accel.fastpath.transport.asyncpool import pools
@@ -180,7 +179,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def time_out(self) -> None:
         """Nothing came for too long."""
-        self._fail(aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
+        self._fail(read_timeout_error())
 
     # For aiohttp's StreamReader, which holds the peer back while the user does not read, and
     # looks at `_reading_paused` and `connected` of its protocol (aiohttp.base_protocol)

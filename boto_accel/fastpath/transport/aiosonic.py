@@ -25,7 +25,12 @@ from aiosonic.utils import connection_key
 from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath.transport.asyncbody import RawBody
-from boto_accel.fastpath.transport.asyncerrors import answer_error, connecting, payload_error
+from boto_accel.fastpath.transport.asyncerrors import (
+    answer_error,
+    connecting,
+    payload_error,
+    read_timeout_error,
+)
 from boto_accel.fastpath.transport.asyncpool import AsyncPool, Upload
 from boto_accel.fastpath.transport.http1 import (
     LIKE_AIOHTTP,
@@ -253,9 +258,7 @@ class Line(Connection):  # type: ignore[misc]
         elif self.idle:
             self.close()
         elif self.reader is not None:
-            self.reader.set_exception(
-                aiohttp.SocketTimeoutError("Timeout on reading data from socket")
-            )
+            self.reader.set_exception(read_timeout_error())
 
 
 class Pool(AsyncPool):

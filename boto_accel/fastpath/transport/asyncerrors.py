@@ -73,6 +73,12 @@ async def connecting(endpoint: Any, seconds: float | None) -> AsyncIterator[tupl
         raise aiohttp.ClientConnectorError(key, error) from error
 
 
+def read_timeout_error() -> aiohttp.ClientError:
+    """Source: `ResponseHandler._on_read_timeout`; before aiohttp 3.10 of the more general class."""
+    kind = getattr(aiohttp, "SocketTimeoutError", aiohttp.ServerTimeoutError)
+    return kind("Timeout on reading data from socket")
+
+
 def answer_error(error: BaseException, reader: AnswerReader) -> BaseException:
     """While the answer is waited for. Source: `aiohttp.client_proto.ResponseHandler`."""
     if reader.head_done:
