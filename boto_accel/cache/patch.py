@@ -14,7 +14,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import Enum
@@ -43,6 +43,7 @@ from boto_accel.cache.options import Options
 from boto_accel.cache.scope import Scope, named_by_key, scope_of
 from boto_accel.cache.store import Entry, Store
 from boto_accel.cache.stores import open_store
+from boto_accel.cache.survey import Decided, Held, read_decided, read_held
 from boto_accel.errors import InvalidOptionError
 
 logger = logging.getLogger("boto_accel")
@@ -98,7 +99,7 @@ class CachePatch(Patch):
     """
     See `botocache_context`, which makes it. open_: opens the store, once, when it is needed.
 
-    Has `.stats`, `invalidate`, `clear`, `bypass` and `refresh`.
+    Has `.stats`, `invalidate`, `clear`, `bypass`, `refresh`, `entries` and `decisions`.
     """
 
     layer = Layer.CACHE
@@ -162,6 +163,18 @@ class CachePatch(Patch):
     def clear(self) -> int:
         """Forget all, those of other programs at the same store too; how many there were."""
         return self.store.clear()
+
+    def entries(self) -> Iterator[Held]:
+        """What is kept, the most recently used first."""
+        return read_held(self.store.entries(), self._clock())
+
+    def decisions(self, services: Iterable[str] | None = None) -> Iterator[Decided]:
+        """
+        Each operation that is asked for, and why it is not cached; of all services, or of some.
+
+        Raises InvalidOptionError for a service that botocore does not know.
+        """
+        return read_decided(self.options, services)
 
     def bypass(self) -> Any:
         """`with cache.bypass():` the calls of this thread or task go by the cache."""

@@ -14,6 +14,7 @@ from boto_accel import __version__
 
 COMMANDS = {
     "bench": "boto_accel.commands.bench",
+    "cache": "boto_accel.commands.cache",
     "doctor": "boto_accel.commands.doctor",
 }
 

@@ -1,0 +1,107 @@
+"""`boto-accel cache`, run as the user runs it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from boto_accel import botocache_context
+from boto_accel.commands import cli
+from tests.cache.aws import Aws, Counting, make_client
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(cli, ["cache", *arguments])
+
+
+@pytest.fixture(params=["folder", "url"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A cache with three replies of IAM's and one of EC2's, and a way to name it."""
+    path = tmp_path / "cache"
+    url = f"sqlite:///{path}/responses.sqlite3"
+    named: Callable[[], str] = {"folder": lambda: str(path), "url": lambda: url}[request.param]
+    iam, ec2 = make_client(), make_client("ec2")
+    with Aws(Counting()), botocache_context(cache_path=str(path)):
+        iam.list_users()
+        iam.list_users(MaxItems=3)
+        iam.list_roles()
+        ec2.describe_instances()
+    return named()
+
+
+def test_stats(where: str) -> None:
+    shown = run("stats", where)
+    assert shown.exit_code == 0, shown.output
+    assert "ListUsers" in shown.output
+    rows = json.loads(run("stats", where, "--json").output)
+    assert sum(row["entries"] for row in rows) == 4
+    (users,) = [row for row in rows if row["operation"] == "ListUsers"]
+    assert (users["service"], users["region"]) == ("iam", "eu-west-1")
+    assert (users["entries"], users["fresh"]) == (2, 2)
+    assert users["bytes"] > 0
+
+
+def test_ls(where: str) -> None:
+    assert run("ls", where).exit_code == 0
+    entries = json.loads(run("ls", where, "--json", "--service", "iam").output)
+    assert [each["operation"] for each in entries] == ["ListRoles", "ListUsers", "ListUsers"]
+    assert all(0 < each["left"] <= 900 and each["state"] == "fresh" for each in entries)
+    few = run("ls", where, "--limit", "3")
+    assert "and 1 more" in few.output
+
+
+def test_looking_changes_nothing(where: str) -> None:
+    """Nor does a look from a program with another bound."""
+    before = run("ls", where, "--json").output
+    run("stats", where)
+    assert len(json.loads(before)) == len(json.loads(run("ls", where, "--json").output)) == 4
+
+
+def test_clear(where: str) -> None:
+    assert run("clear", where, "--service", "iam", "--operation", "list_users").output == (
+        "2 forgotten\n"
+    )
+    assert run("clear", where, "--service", "iam").output == "1 forgotten\n"
+    assert run("clear", where).output == "1 forgotten\n"
+    assert json.loads(run("ls", where, "--json").output) == []
+
+
+def test_clear_wants_the_service_of_an_operation(where: str) -> None:
+    assert run("clear", where, "--operation", "ListUsers").exit_code == 2
+
+
+def test_a_cache_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    for name in ("stats", "ls", "clear"):
+        found = run(name, str(tmp_path / "no"))
+        assert found.exit_code == 1
+        assert "no cache at" in found.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_url_is_told() -> None:
+    found = run("stats", "nonsense://user:password@x")
+    assert found.exit_code == 1
+    assert "password" not in found.output
+
+
+def test_policy() -> None:
+    shown = run("policy", "secretsmanager", "kinesis")
+    assert shown.exit_code == 0, shown.output
+    assert "GetSecretValue" in shown.output
+    assert "ListSecrets " not in shown.output
+    decided = json.loads(run("policy", "secretsmanager", "--all", "--json").output)
+    reasons = {each["operation"]: each["reason"] for each in decided}
+    assert reasons["ListSecrets"] == ""
+    assert reasons["GetSecretValue"]
+    assert "CreateSecret" not in reasons
+    allowed = json.loads(run("policy", "secretsmanager", "--json", "--allow-sensitive").output)
+    assert [each["operation"] for each in allowed] == ["GetRandomPassword"]
+
+
+def test_policy_of_a_service_that_is_not_there() -> None:
+    assert run("policy", "nonsense").exit_code == 2
