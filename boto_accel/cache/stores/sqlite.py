@@ -37,7 +37,7 @@ from boto_accel.cache.stores.notices import Notices
 from boto_accel.cache.stores.owed import Names, Owed
 from boto_accel.cache.stores.owners import is_gone, new_owner
 from boto_accel.cache.stores.sqlite_file import (
-    DamagedError,
+    TROUBLE,
     Database,
     RefusedError,
     aside,
@@ -54,7 +54,6 @@ RETRY_S = 1.0  # seconds; a file that could not be opened or written is left alo
 FLUSH_AFTER_S = 10.0  # seconds; uses that are noted in memory are written at the latest
 _MOST_USES = 256  # noted uses
 
-_TROUBLE = (sqlite3.Error, OSError, DamagedError, RefusedError)
 _T = TypeVar("_T")
 
 
@@ -129,7 +128,7 @@ class SQLiteStore:
             ):
                 return None
             return self._at_hand(key, self._clock())
-        except _TROUBLE:
+        except TROUBLE:
             return None  # `get` will meet it too, and see to it
         finally:
             self._reading.release()
@@ -180,7 +179,9 @@ class SQLiteStore:
         return self._forget(names) if names.tags else 0
 
     def clear(self) -> int:
-        return self._forget(Names(everything=True))
+        forgotten = self._forget(Names(everything=True))
+        self._shrink()
+        return forgotten
 
     # Leadership
 
@@ -237,7 +238,7 @@ class SQLiteStore:
             with self._reading:
                 database = self._database
                 return otherwise if database is None else what(database)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             self._see_to(error, database)
             return otherwise
 
@@ -253,9 +254,19 @@ class SQLiteStore:
                     return otherwise
                 with rows.transaction(database.writer) as state:
                     return what(database.writer, state)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             self._see_to(error, database)
             return otherwise
+
+    def _shrink(self) -> None:
+        database = None
+        try:
+            with self._writing:
+                database = self._database
+                if database is not None:
+                    database.shrink()
+        except TROUBLE as error:
+            self._see_to(error, database)
 
     def _is_ready(self) -> bool:
         database = self._database
@@ -274,7 +285,7 @@ class SQLiteStore:
             self._database, was_damaged = open_database(
                 self.path, own_folder=self._own_folder, busy_s=self._busy_s
             )
-        except _TROUBLE as error:
+        except TROUBLE as error:
             self._open_after = time.monotonic() + RETRY_S
             self._notices.once(f"open {error}", f"not used: {error}")
             return False
@@ -291,7 +302,7 @@ class SQLiteStore:
         try:
             with rows.transaction(database.writer) as state:
                 rows.forget(database.writer, state, self._owed.names())
-        except _TROUBLE as error:
+        except TROUBLE as error:
             self._leave_alone(error)
             return False
         self._owed.clear()

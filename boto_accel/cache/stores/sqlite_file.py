@@ -69,6 +69,11 @@ class RefusedError(Exception):
     """The file, or its place, is not for us to use."""
 
 
+# What a call on a file may raise. UnicodeDecodeError: the sqlite3 module fails to decode SQLite's
+# own message, where that quotes a spoilt schema.
+TROUBLE = (sqlite3.Error, OSError, UnicodeDecodeError, DamagedError, RefusedError)
+
+
 @dataclass(frozen=True)
 class Identity:
     """Which file it is, whatever it is called. Not taken again while we have it open."""
@@ -108,6 +113,11 @@ class Database:
         row = self.reader.execute("PRAGMA data_version").fetchone()
         return int(row[0])
 
+    def shrink(self) -> None:
+        """Give back to the disk what is not used; waits for readers as for a lock."""
+        # Not `execute`, which steps but once: each step frees one page.
+        self.writer.executescript("PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         for connection in (self.reader, self.writer):
             try:
@@ -128,7 +138,7 @@ def is_damage(error: BaseException) -> bool:
         return str(error).startswith(_DAMAGE)
     if isinstance(error, sqlite3.ProgrammingError):
         return False
-    return isinstance(error, DamagedError | sqlite3.DatabaseError)
+    return isinstance(error, DamagedError | UnicodeDecodeError | sqlite3.DatabaseError)
 
 
 def open_database(path: str, *, own_folder: bool, busy_s: float) -> tuple[Database, bool]:
@@ -137,13 +147,13 @@ def open_database(path: str, *, own_folder: bool, busy_s: float) -> tuple[Databa
 
     own_folder: the folder is the cache's own: it is made, and must not be a symbolic link.
     busy_s: seconds; how long a connection waits for a lock of another one.
-    Raises RefusedError, sqlite3.Error or OSError.
+    Raises what is in TROUBLE.
     """
     _prepare_folder(Path(path).parent, own=own_folder)
     with _lock(path):
         try:
             return _open(path, busy_s), False
-        except (sqlite3.Error, DamagedError) as error:
+        except TROUBLE as error:
             if not is_damage(error):
                 raise
         _set_aside(path)
@@ -216,6 +226,8 @@ def _check_file(path: str) -> None:
         raise RefusedError(f"{path} is no plain file")
     if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
         raise RefusedError(f"{path} belongs to another user")
+    if found.st_nlink > 1:
+        raise RefusedError(f"{path} is a hard link: the file is something else's too")
 
 
 def _create(path: str) -> None:
@@ -339,6 +351,7 @@ def _check_or_create(connection: sqlite3.Connection) -> None:
 
 
 def _create_schema(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is cleared leaves the disk
     if _journal_mode(connection) != b"wal":
         return
     connection.execute("BEGIN IMMEDIATE")

@@ -149,6 +149,29 @@ def test_where_no_file_can_be_the_calls_go_on(
     assert len(warnings(caplog)) == 1
 
 
+@posix
+def test_a_hard_link_to_another_file_is_not_used(
+    place: Place, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = path.parent.parent / "target"
+    target.write_bytes(b"somebody's")
+    path.parent.mkdir()
+    path.hardlink_to(target)
+    assert is_uncached(place, place.open())
+    assert target.read_bytes() == b"somebody's"
+    assert len(warnings(caplog)) == 1
+
+
+def test_what_is_cleared_leaves_the_disk(place: Place, path: Path) -> None:
+    store = place.open()
+    for number in range(20):
+        place.put(store, b"%d" % number, b"private" * 1000)
+    store.clear()
+    left = b"".join(each.read_bytes() for each in path.parent.iterdir())
+    assert b"private" not in left
+    assert len(left) < 200_000
+
+
 # Damage ---------------------------------------------------------------------------------------
 
 
