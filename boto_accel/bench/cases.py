@@ -3,7 +3,8 @@ Which cases there are, and what they are called.
 
 Rule 1: pure data; nothing is measured here.
 A name reads client/scheme/operation/size/in-flight, such as `aiobotocore/http/get/1KiB/c32/uvloop`:
-`t10` is ten threads, `c32` is thirty-two calls in flight on one event loop.
+`t10` is ten threads, `c32` is thirty-two calls in flight on one event loop; `n10000` at the end is
+ten thousand objects, each put or got once a round.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from itertools import product
 KIB = 1024
 SIZES = {"100B": 100, "1KiB": KIB, "5KB": 5000, "64KiB": 64 * KIB, "8MiB": 8 * KIB * KIB}
 SIZE_NAMES = {size: name for name, size in SIZES.items()}
+MANY_OBJECTS = 10_000  # of 5 KB, a thousand in flight: the workload of the project aioboto3lite
 LIST_KEYS = 1000  # keys on the listed page; the most S3 gives at once
 
 STOCK_CLIENTS = ("boto3", "aiobotocore")  # measured stock and fast; the others stand beside them
@@ -32,7 +34,12 @@ class Tier(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to measure; *size* in bytes, 0 where there is no body."""
+    """
+    One thing to measure; *size* in bytes, 0 where there is no body.
+
+    *objects*: how many there are, each put or got once a round; 0 for one, as often as a round
+    takes.
+    """
 
     client: str  # boto3, aiobotocore, obstore, socket
     operation: str  # get, put, head, list, presign-default, presign-s3v4
@@ -40,17 +47,24 @@ class Case:
     scheme: str = "http"
     in_flight: int = 1
     loop: str = ""  # asyncio, uvloop; empty for synchronous clients
+    objects: int = 0
 
     @property
     def name(self) -> str:
         size = f"/{SIZE_NAMES[self.size]}" if self.size else ""
         kind = f"c{self.in_flight}/{self.loop}" if self.loop else f"t{self.in_flight}"
-        return f"{self.client}/{self.scheme}/{self.operation}{size}/{kind}"
+        many = f"/n{self.objects}" if self.objects else ""
+        return f"{self.client}/{self.scheme}/{self.operation}{size}/{kind}{many}"
 
     @property
     def compared(self) -> bool:
         """Whether it is run stock and fast; the others are run as they are."""
         return self.client in STOCK_CLIENTS
+
+    @property
+    def has_engines(self) -> bool:
+        """Whether the HTTP engines differ for it: boto3 and presigning have the one."""
+        return self.client == "aiobotocore" and self.on_wire
 
     @property
     def on_wire(self) -> bool:
@@ -80,6 +94,8 @@ def _aiobotocore_cases() -> Iterator[Case]:
             # A thousand 8 MiB bodies at once are 8 GiB.
             if tasks < 1000 or size <= 64 * KIB:
                 yield Case("aiobotocore", operation, size, scheme, tasks, loop)
+    for loop, operation in product(("asyncio", "uvloop"), ("put", "get")):
+        yield Case("aiobotocore", operation, 5000, "http", 1000, loop, MANY_OBJECTS)
     yield Case("aiobotocore", "presign-default", 0, loop="asyncio")
     yield Case("aiobotocore", "presign-s3v4", 0, loop="asyncio")
 

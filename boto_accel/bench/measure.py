@@ -87,10 +87,18 @@ def median_ratio(slow: Figures, fast: Figures, measure: Callable[[Sample], float
 
 
 def measure_sides(
-    sides: list[Side], pace: Pace, in_flight: int, after_round: Callable[[], None]
+    sides: list[Side],
+    pace: Pace,
+    in_flight: int,
+    after_round: Callable[[], None],
+    calls_a_round: int = 0,
 ) -> dict[str, Figures]:
-    """Warm every side up, then time *pace.rounds* rounds of each, alternating."""
-    calls = {side.name: _calls_per_round(side, pace, in_flight) for side in sides}
+    """
+    Warm every side up, then time *pace.rounds* rounds of each, alternating.
+
+    A round is of *calls_a_round* calls, or where that is 0 as long as *pace* says.
+    """
+    calls = {side.name: calls_a_round or _calls_per_round(side, pace, in_flight) for side in sides}
     samples: dict[str, list[Sample]] = {side.name: [] for side in sides}
     for number in range(pace.rounds):
         for side in _in_turn(sides, number):

@@ -13,7 +13,7 @@ from uuid import uuid4
 from boto_accel.bench.cases import LIST_KEYS, Case
 from boto_accel.bench.errors import TargetUnfitError
 from boto_accel.bench.measure import Figures, Pace, Sample, Side, measure_sides, median_ratio
-from boto_accel.bench.subjects import get_key, list_prefix, make_subject
+from boto_accel.bench.subjects import get_key, list_prefix, make_subject, object_key
 from boto_accel.bench.target import Target, own_server
 from boto_accel.errors import BotoAccelError
 from boto_accel.stats import Stats
@@ -97,12 +97,19 @@ def run(settings: Settings, listener: Listener) -> list[Outcome]:
     outcomes: list[Outcome] = []
     with _pinned(settings) as server_cpu, _targets(settings, server_cpu) as target_for:
         for case in settings.cases:
-            for engine in settings.engines if case.compared else ("",):
+            for engine in engines_of(case, settings.engines):
                 listener.case_started(case, engine)
                 outcome = _run_case(case, engine, settings, target_for, listener)
                 outcomes.append(outcome)
                 listener.case_done(outcome)
     return outcomes
+
+
+def engines_of(case: Case, engines: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of *engines* that *case* is run with: what has but one is run once, by that one."""
+    if not case.compared:
+        return ("",)
+    return engines if case.has_engines else ("direct",)
 
 
 def _run_case(
@@ -132,7 +139,9 @@ def _measure_case(
     with ExitStack() as stack:
         patch = _patch(engine) if case.compared and not settings.stock_only else None
         sides = _sides(case, target, patch, stack)
-        measured = measure_sides(sides, settings.pace, case.in_flight, listener.round_done)
+        measured = measure_sides(
+            sides, settings.pace, case.in_flight, listener.round_done, case.objects
+        )
         return Result(
             case,
             engine,
@@ -242,6 +251,9 @@ def _find_bucket(client: Any, target: Target) -> None:
 def _fill(client: Any, target: Target, cases: tuple[Case, ...]) -> None:
     wanted = {1024: 1024, **{case.size: case.size for case in cases if case.operation == "get"}}
     bodies = {get_key(size): bytes(size) for size in wanted}
+    for case in cases:
+        if case.operation == "get":
+            bodies |= {object_key(case.size, n): bytes(case.size) for n in range(case.objects)}
     if any(case.operation == "list" for case in cases):
         bodies |= {f"{list_prefix()}{number:06d}": b"x" for number in range(LIST_KEYS)}
 

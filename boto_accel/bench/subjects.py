@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from itertools import cycle
 from typing import Any, Protocol
 
 from boto_accel.bench.cases import LIST_KEYS, Case
@@ -48,6 +49,11 @@ def get_key(size: int) -> str:
 
 def put_key(size: int) -> str:
     return f"put/{size}"
+
+
+def object_key(size: int, number: int) -> str:
+    """Name of one of the many objects of *size* bytes."""
+    return f"many/{size}/{number:06d}"
 
 
 def list_prefix() -> str:
@@ -214,17 +220,19 @@ def _aiobotocore(case: Case, target: Target) -> Subject:
 def aiobotocore_call(client: Any, case: Case, target: Target) -> AsyncCall:
     """One call of *case* through an aiobotocore client; a get reads its body and releases it."""
     method, params = request_of(case, target)
-    bound: AsyncCall = getattr(client, method)
-    if case.operation != "get":
-        return lambda: bound(**params)
+    bound: Callable[..., Awaitable[object]] = getattr(client, method)
 
-    async def get() -> bytes:
+    async def get(**params: Any) -> bytes:
         reply = await client.get_object(**params)
         async with reply["Body"] as body:
             data: bytes = await body.read()
             return data
 
-    return get
+    call = get if case.operation == "get" else bound
+    if not case.objects:
+        return lambda: call(**params)
+    keys = cycle(target.key(object_key(case.size, number)) for number in range(case.objects))
+    return lambda: call(**{**params, "Key": next(keys)})
 
 
 # Beside them ---------------------------------------------------------------------------------

@@ -34,12 +34,13 @@ def print_cases(cases: list[Case], console: Console) -> None:
 def _compared(rows: list[dict[str, Any]]) -> Table:
     table = _table(
         "stock and accelerated: CPU of the calling process, per call",
-        ("stock µs", "fast µs", "CPU", "wall", "fast/s"),
+        ("engine", "stock µs", "fast µs", "CPU", "wall", "fast/s"),
     )
     for row in rows:
         stock, fast = row["stock"], row["fast"]
         table.add_row(
-            _label(row),
+            row["case"],
+            row["engine"],
             _us(stock),
             _us(fast),
             _times(row["cpu_ratio"]),

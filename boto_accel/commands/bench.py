@@ -16,7 +16,7 @@ from boto_accel.bench.cases import Case, Tier, all_cases, for_endpoint, select_c
 from boto_accel.bench.chart import draw
 from boto_accel.bench.measure import Pace
 from boto_accel.bench.report import make_report
-from boto_accel.bench.runner import Outcome, Settings, run
+from boto_accel.bench.runner import Outcome, Settings, engines_of, run
 from boto_accel.bench.table import print_cases, print_report
 from boto_accel.errors import BotoAccelError
 
@@ -38,7 +38,7 @@ QUICK_PACE = Pace(rounds=3, round_s=0.1)
     default="direct",
     show_default=True,
     metavar="ENGINE|all",
-    help=f"What moves the bytes: {', '.join(ENGINES)}.",
+    help=f"What moves the bytes of aiobotocore: {', '.join(ENGINES)}.",
 )
 @click.option(
     "--endpoint", metavar="URL", help="An S3 of your own; written to under a prefix, and cleaned."
@@ -177,7 +177,7 @@ class _Shown:
 
     def _steps(self, case: Case) -> int:
         """Rounds of *case* with every engine."""
-        return self._case_steps(case) * (len(self._settings.engines) if case.compared else 1)
+        return self._case_steps(case) * len(engines_of(case, self._settings.engines))
 
     def _case_steps(self, case: Case) -> int:
         sides = 2 if case.compared and not self._settings.stock_only else 1

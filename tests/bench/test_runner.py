@@ -70,6 +70,18 @@ def test_a_case_is_run_stock_and_fast(name: str) -> None:
     assert (listener.started, listener.done) == ([name], [outcome])
 
 
+@pytest.mark.parametrize("operation", ["put", "get"])
+def test_many_objects_are_each_put_or_got_once_a_round(operation: str) -> None:
+    pytest.importorskip("aiobotocore")
+    case = Case("aiobotocore", operation, 5000, in_flight=20, loop="asyncio", objects=50)
+    [outcome] = run(Settings((case,), SHORT), Listener())
+    assert isinstance(outcome, Result), outcome
+    assert outcome.fast is not None
+    assert outcome.fast.calls == 50 * SHORT.rounds
+    assert outcome.counts is not None
+    assert outcome.counts.fallback == 0
+
+
 def test_https_is_run_with_a_certificate_that_is_verified() -> None:
     pytest.importorskip("cryptography")
     pytest.importorskip("boto3")
@@ -109,8 +121,9 @@ def test_a_missing_library_skips_its_cases_and_no_others(monkeypatch: pytest.Mon
 
 
 def test_an_engine_that_is_not_there_skips_with_the_reason() -> None:
-    pytest.importorskip("boto3")
-    settings = Settings(chosen("boto3/http/head/t1"), SHORT, engines=("direct", "carrier-pigeon"))
+    pytest.importorskip("aiobotocore")
+    case = chosen("aiobotocore/http/head/c1/asyncio")
+    settings = Settings(case, SHORT, engines=("direct", "carrier-pigeon"))
     measured, skipped = run(settings, Listener())
     assert isinstance(measured, Result)
     assert isinstance(skipped, Skipped)

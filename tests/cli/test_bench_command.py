@@ -109,13 +109,18 @@ def test_an_engine_that_is_not_there_ends_with_the_packages_words() -> None:
 
 
 def test_all_engines_are_measured_or_skipped_with_their_reason(tmp_path: Path) -> None:
+    """Side by side; boto3, which has but one, is measured once."""
+    pytest.importorskip("aiobotocore")
     file = tmp_path / "report.json"
-    ended = bench(*SHORT, "--http", "all", "--only", "boto3/http/head/t1", "--json", str(file))
+    cases = ("--only", "boto3/http/head/t1", "--only", "aiobotocore/http/head/c1/asyncio")
+    ended = bench(*SHORT, "--http", "all", *cases, "--json", str(file))
     assert ended.exit_code == 0, ended.output
     report = json.loads(file.read_text())
-    assert "direct" in [row["engine"] for row in report["results"]]
-    engines = {row["engine"] for row in [*report["results"], *report["skipped"]]}
-    assert engines == {"direct", "aiohttp", "aiosonic"}
+    rows = [*report["results"], *report["skipped"]]
+    assert [row["engine"] for row in rows if row["client"] == "boto3"] == ["direct"]
+    engines = [row["engine"] for row in rows if row["client"] == "aiobotocore"]
+    assert engines == ["direct", "aiohttp", "aiosonic"]
+    assert all(row["fallback_calls"] == 0 for row in report["results"])
     assert all(row["engine"] in row["reason"] for row in report["skipped"])
 
 
