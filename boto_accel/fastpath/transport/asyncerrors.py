@@ -40,9 +40,9 @@ else:  # what aiohttp itself asks for there
     from async_timeout import timeout as time_limit
 
 TIMEOUTS = (asyncio.TimeoutError, TimeoutError)  # one and the same from Python 3.11 on
-# Methods that aiohttp sends once more where the server hung up without an answer.
-# Source: aiohttp.client.IDEMPOTENT_METHODS; RFC 9112, 9.3.1.
-IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+# Methods that aiohttp sends once more where the server hung up without an answer (RFC 9112, 9.3.1).
+# Before 3.10 it has no such table, and sends nothing again.
+IDEMPOTENT: frozenset[str] = getattr(aiohttp.client, "IDEMPOTENT_METHODS", frozenset())
 
 
 @asynccontextmanager
