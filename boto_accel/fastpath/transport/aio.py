@@ -174,7 +174,8 @@ class Connection(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Close at once, whatever is in its buffers."""
         self.lost = True
-        if self._transport is not None:
+        # A loop that is closed takes no callback; its transports close with their last reference.
+        if self._transport is not None and not self._pool.loop.is_closed():
             self._transport.abort()
 
     def time_out(self) -> None:
