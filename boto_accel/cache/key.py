@@ -45,15 +45,19 @@ def canonical(value: Any, depth: int = 0) -> bytes:
     return encode(value, depth)
 
 
-def call_key(scope: bytes, principal: bytes, params: Mapping[str, Any]) -> bytes:
+def caller_digest(scope: bytes, principal: bytes) -> bytes:
     """
-    The key of a call.
+    The part of the key that calls of one principal to one operation have in common.
 
     scope: `canonical` of what tells apart clients and operations. principal: who calls.
     """
-    encoded = canonical(params)
     head = b"%d:%d:" % (len(scope), len(principal))
-    return blake2b(b"".join((head, scope, principal, encoded)), digest_size=KEY_BYTES).digest()
+    return blake2b(head + scope + principal, digest_size=KEY_BYTES).digest()
+
+
+def call_key(caller: bytes, params: Mapping[str, Any]) -> bytes:
+    """The key of a call; *caller* by `caller_digest`, of one length always."""
+    return blake2b(caller + canonical(params), digest_size=KEY_BYTES).digest()
 
 
 def digest_tag(kind: str, *parts: Any) -> str:

@@ -38,7 +38,7 @@ from boto_accel.cache.codec import ERROR, REPLY, Damaged, Kept, Unencodable, dec
 from boto_accel.cache.counts import CacheStats
 from boto_accel.cache.flights import Flight, Flights, Landing
 from boto_accel.cache.freshness import Lifetime, State, Target
-from boto_accel.cache.key import Uncacheable, call_key
+from boto_accel.cache.key import Uncacheable, call_key, caller_digest
 from boto_accel.cache.options import Options
 from boto_accel.cache.scope import Scope, named_by_key, scope_of
 from boto_accel.cache.store import Entry, Store
@@ -53,6 +53,7 @@ MOST_ROUNDS = 3  # of waiting for others in this process; then one asks for itse
 LONGEST_LEAD_S = 30.0  # seconds to wait for another process; then likewise
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.005, 0.1  # seconds between looks at what it does
 MOST_PLANS = 4096  # that are kept with one client
+MOST_CALLERS = 64  # of one plan: as many as its credentials have had keys
 DEEPEST_FRAME = 24  # from `handle` to a waiter there are about ten frames
 
 
@@ -71,15 +72,23 @@ class Plan(NamedTuple):
     """
     What is worked out once for an operation of a client. reason: why it is not cached, or "".
 
-    encoded: the operation's part of the key. stream: the member of the reply that is a stream.
+    encoded: what tells the operation from all others. callers: `caller_digest` by principal.
+    stream: the member of the reply that is a stream.
     """
 
     reason: str
     encoded: bytes = b""
+    callers: dict[bytes, bytes] = {}  # noqa: RUF012  of an uncached operation, and never filled
     stream: str = ""
     lifetime: Lifetime = Lifetime(0, 0)
     allows_sensitive: bool = False
     label: str = ""
+
+    def learn(self, principal: bytes) -> bytes:
+        if len(self.callers) >= MOST_CALLERS:
+            self.callers.clear()
+        caller = self.callers[principal] = caller_digest(self.encoded, principal)
+        return caller
 
 
 class Asked(NamedTuple):
@@ -237,15 +246,18 @@ class CachePatch(Patch):
             principal = scope.principal()
             if not isinstance(principal, bytes):
                 principal = yield from _principal_from(principal)
-            key = call_key(plan.encoded, principal, call.params)
+            caller = plan.callers.get(principal) or plan.learn(principal)
+            key = call_key(caller, call.params)
         except Uncacheable as error:
             self.stats.count_uncached(error.reason)
             return (yield Forward(call))
-        asked = Asked(call, scope, plan, key, principal)
         if mode is Mode.REFRESH:
-            return (yield from self._ask_alone(asked))
+            return (yield from self._ask_alone(Asked(call, scope, plan, key, principal)))
         entry = self.store.peek(key)
         found = None if entry is None else self._read(entry)
+        if found is not None and found.state is State.FRESH:
+            return self._give(call, found)
+        asked = Asked(call, scope, plan, key, principal)
         if found is None:
             return (yield from self._look_further(asked))
         return (yield from self._give_found(asked, found))
@@ -283,7 +295,7 @@ class CachePatch(Patch):
         except Uncacheable as error:
             return Plan(error.reason)
         label = f"{service} {scope.region} {operation}"
-        return Plan("", encoded, stream, lifetime, allows, label)
+        return Plan("", encoded, {}, stream, lifetime, allows, label)
 
     def _is_for_inner(self, scope: Scope, call: Call) -> bool:
         """A cache that was entered later, and would keep this reply, does so alone."""
@@ -303,7 +315,7 @@ class CachePatch(Patch):
         except Damaged:
             return None
 
-    def _give(self, asked: Asked, found: Found) -> Any:
+    def _give(self, call: Call, found: Found) -> Any:
         """The reply of a hit, the caller's own; or raise the error that was kept."""
         entry, kept, state = found
         self.stats.count("hits" if state is State.FRESH else "stale")
@@ -312,10 +324,10 @@ class CachePatch(Patch):
             age = max(0.0, self._clock() - entry.stored_at)
             metadata[MARKER] = {"Hit": True, "Stale": state is State.STALE, "AgeSeconds": age}
         if kept.kind == ERROR:
-            raise _error_class(asked.call.client, kept.value)(kept.value, asked.call.operation)
+            raise _error_class(call.client, kept.value)(kept.value, call.operation)
         if kept.member:
             data = kept.value[kept.member]
-            kept.value[kept.member] = body_of(Read(data), len(data), asked.call.flavour)
+            kept.value[kept.member] = body_of(Read(data), len(data), call.flavour)
         return kept.value
 
     # Not at hand
@@ -392,7 +404,7 @@ class CachePatch(Patch):
     def _give_found(self, asked: Asked, found: Found) -> Steps:
         if found.state is State.STALE:
             yield from self._revalidate(asked)
-        return self._give(asked, found)
+        return self._give(asked.call, found)
 
     def _revalidate(self, asked: Asked) -> Steps:
         """Ask anew in the background, unless somebody is at it."""

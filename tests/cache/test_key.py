@@ -14,7 +14,13 @@ from dateutil.tz import tzutc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boto_accel.cache.key import Uncacheable, call_key, canonical, digest_tag
+from boto_accel.cache.key import (
+    Uncacheable,
+    call_key,
+    caller_digest,
+    canonical,
+    digest_tag,
+)
 
 UTC = datetime.timezone.utc
 NOON = datetime.datetime(2024, 1, 2, 12, tzinfo=UTC)
@@ -110,8 +116,19 @@ def test_what_contains_itself_is_not_cached() -> None:
 
 
 def test_scope_and_principal_do_not_run_into_each_other() -> None:
-    assert call_key(b"ab", b"c", {}) != call_key(b"a", b"bc", {})
-    assert call_key(b"a", b"b", {}) != call_key(b"b", b"a", {})
+    assert caller_digest(b"ab", b"c") != caller_digest(b"a", b"bc")
+    assert caller_digest(b"a", b"b") != caller_digest(b"b", b"a")
+
+
+def test_callers_and_parameters_make_different_keys() -> None:
+    one, other = caller_digest(b"s", b"a"), caller_digest(b"s", b"b")
+    keys = [
+        call_key(one, {}),
+        call_key(one, {"a": 1}),
+        call_key(other, {}),
+        call_key(other, {"a": 1}),
+    ]
+    assert len(set(keys)) == 4
 
 
 def test_a_tag_tells_nothing_of_its_parts() -> None:

@@ -38,13 +38,17 @@ class MappingStore:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._mapping = mapping
-        self._index: LRU[bool] = LRU(max_entries, max_bytes)
-        self._is_indexed = False
-        self._invalidations = Invalidations()
+        self._bounds = (max_entries, max_bytes)
         self._notices = Notices(type(mapping).__name__)
         self._clock = clock
         self._lock = threading.RLock()  # re-entrant: a signal handler may fork
+        self._begin()
         watch_forks(self)
+
+    def _begin(self) -> None:
+        self._index: LRU[bool] = LRU(*self._bounds)
+        self._is_indexed = False
+        self._invalidations = Invalidations()
 
     def peek(self, key: bytes) -> Entry | None:
         if not self._lock.acquire(blocking=False):
@@ -118,8 +122,15 @@ class MappingStore:
     def before_fork(self) -> None:
         self._lock.acquire()
 
-    def after_fork(self, *, in_child: bool) -> None:
+    def after_fork_in_parent(self) -> None:
         self._lock.release()
+
+    def after_fork_in_child(self, *, is_prepared: bool) -> None:
+        if is_prepared:
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+            self._begin()
 
     # Within; the lock is held
 

@@ -26,11 +26,15 @@ class MemoryStore:
         max_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._lru: LRU[Entry] = LRU(max_entries, max_bytes)
-        self._invalidations = Invalidations()
+        self._bounds = (max_entries, max_bytes)
         self._clock = clock
         self._lock = threading.RLock()  # re-entrant: a signal handler may fork
+        self._begin()
         watch_forks(self)
+
+    def _begin(self) -> None:
+        self._lru: LRU[Entry] = LRU(*self._bounds)
+        self._invalidations = Invalidations()
 
     def peek(self, key: bytes) -> Entry | None:
         with self._lock:
@@ -88,5 +92,12 @@ class MemoryStore:
     def before_fork(self) -> None:
         self._lock.acquire()
 
-    def after_fork(self, *, in_child: bool) -> None:
+    def after_fork_in_parent(self) -> None:
         self._lock.release()
+
+    def after_fork_in_child(self, *, is_prepared: bool) -> None:
+        if is_prepared:
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+            self._begin()

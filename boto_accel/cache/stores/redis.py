@@ -44,11 +44,11 @@ from boto_accel.cache.stores.forks import watch_forks
 from boto_accel.cache.stores.notices import Notices
 from boto_accel.cache.stores.owed import Names, Owed
 from boto_accel.cache.stores.owners import is_gone, new_owner
+from boto_accel.cache.stores.pause import Pause
 from boto_accel.cache.stores.record import can_keep, decode_entry, encode_entry
 from boto_accel.cache.stores.redis_server import Server
 
 LEAD_S = 30.0  # seconds; after that a leader on another machine, or that hangs, is passed over
-RETRY_S = 1.0  # seconds; a server that failed is left alone so long
 FLUSH_AFTER_S = 10.0  # seconds; uses that are noted in memory are written at the latest
 _MOST_USES = 256  # noted uses
 _MOST_KNOWN = 4096  # keys whose tags are remembered
@@ -60,7 +60,6 @@ _MARK_BYTES = 16
 _CHUNK = 200  # keys of one pipeline
 _ALL = ""  # the tag that all entries have
 
-_DONE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 _SUCCEED = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
@@ -103,7 +102,7 @@ class RedisStore:
         self._lead_s = lead_s
         self._clock = clock
         self._notices = Notices(self._server.name)
-        self._ask_after = 0.0  # by time.monotonic()
+        self._pause = Pause()
         self._lock = threading.RLock()  # re-entrant: a signal handler may fork
         self._owed = Owed()
         self._uses: dict[bytes, float] = {}
@@ -165,8 +164,7 @@ class RedisStore:
         return self._ask(lambda client: self._lead(client, self._name("l:", key)), True)
 
     def done(self, key: bytes) -> None:
-        name = self._name("l:", key)
-        self._ask(lambda client: client.eval(_DONE, 1, name, self._owner), None)
+        self._ask(lambda client: self._done(client, self._name("l:", key)), None)
 
     # Closing, forking
 
@@ -174,29 +172,37 @@ class RedisStore:
         if self._uses:
             self._ask(self._flush, None)
         self._server.close()
-        self._ask_after = 0.0
+        self._pause.end()
 
     def before_fork(self) -> None:
         self._lock.acquire()
 
-    def after_fork(self, *, in_child: bool) -> None:
-        if in_child:
-            self._owner = new_owner()  # the connections redis-py sees to itself
+    def after_fork_in_parent(self) -> None:
         self._lock.release()
+
+    def after_fork_in_child(self, *, is_prepared: bool) -> None:
+        if is_prepared:
+            self._lock.release()
+        else:
+            self._lock = threading.RLock()
+        self._owner = new_owner()
+        self._server.forget()
 
     # Within
 
     def _ask(self, what: Callable[[Any], _T], otherwise: _T) -> _T:
         """What *what* returns; *otherwise* where the server is of no use."""
-        if time.monotonic() < self._ask_after:
+        if not self._pause.is_over():
             return otherwise
         try:
             client = self._server.client()
             if self._owed:
                 self._pay(client)
-            return what(client)
+            found = what(client)
+            self._pause.end()
+            return found
         except self._server.trouble as error:
-            self._ask_after = time.monotonic() + RETRY_S
+            self._pause.begin()
             self._notices.once(type(error).__name__, f"goes on without: {_described(error)}")
             return otherwise
 
@@ -416,6 +422,11 @@ class RedisStore:
         return is_gone(leader) and bool(
             client.eval(_SUCCEED, 1, name, leader, self._owner, lasts_ms)
         )
+
+    def _done(self, client: Any, name: bytes) -> None:
+        # Should it pass to another one just between these two, that one's call is made twice.
+        if client.get(name) == self._owner:
+            client.unlink(name)
 
     # What is noted
 

@@ -13,6 +13,8 @@ PREFIX = "boto-accel"
 TIMEOUT_S = 0.5  # seconds; to connect, and for an answer, if the URL does not say otherwise
 _OWN = ("cluster", "prefix", "decode_responses")  # options that redis-py must not see
 
+_of_parents: list[Any] = []  # not closed in a child, where another thread may have had its locks
+
 
 class Server:
     """
@@ -58,6 +60,12 @@ class Server:
         if self._is_cluster:
             client.disconnect_connection_pools()  # `close` leaves those of the nodes open
         client.close()
+
+    def forget(self) -> None:
+        """In a forked child: the client, and whoever makes one, are the parent's."""
+        _of_parents.append(self._client)
+        self._client = None
+        self._lock = threading.Lock()
 
     def _make(self) -> Any:
         from redis.backoff import NoBackoff

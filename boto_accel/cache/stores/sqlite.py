@@ -52,9 +52,12 @@ BUSY_S = 0.05  # seconds; the longest wait for another process that writes
 LEAD_S = 30.0  # seconds; after that a leader on another machine, or that hangs, is passed over
 RETRY_S = 1.0  # seconds; a file that could not be opened or written is left alone so long
 FLUSH_AFTER_S = 10.0  # seconds; uses that are noted in memory are written at the latest
+FORK_WAIT_S = 1.0  # seconds; the longest time that a fork waits for calls in other threads
 _MOST_USES = 256  # noted uses
 
 _T = TypeVar("_T")
+
+_of_parents: list[Database | None] = []  # open when this process was forked
 
 
 class _Ticket(NamedTuple):
@@ -96,7 +99,7 @@ class SQLiteStore:
         self._writing = threading.Lock()
         self._reading = threading.Lock()
         self._database: Database | None = None
-        self._usable = True
+        self._is_usable = True
         self._open_after = 0.0  # by time.monotonic()
         self._write_after = 0.0
 
@@ -210,22 +213,31 @@ class SQLiteStore:
 
     def before_fork(self) -> None:
         # A lock that cannot be had is held by a write that waits for a file system that hangs, or
-        # by the very thread, in a signal handler. The child then cannot use the file.
+        # by the very thread, in a signal handler.
         self._fork_locks = [
-            lock for lock in (self._writing, self._reading) if lock.acquire(timeout=1.0)
+            lock for lock in (self._writing, self._reading) if lock.acquire(timeout=FORK_WAIT_S)
         ]
         if len(self._fork_locks) == 2:
             self._close()
 
-    def after_fork(self, *, in_child: bool) -> None:
-        if in_child:
-            self._owner = None
-            self._leading = set()
-        if in_child and len(self._fork_locks) < 2:
-            self._usable = False
-            self._notices.once("fork", "off in this process, which was forked amid a write")
+    def after_fork_in_parent(self) -> None:
         for lock in self._fork_locks:
             lock.release()
+
+    def after_fork_in_child(self, *, is_prepared: bool) -> None:
+        self._owner = None
+        self._leading = set()
+        if is_prepared and len(self._fork_locks) == 2:
+            self.after_fork_in_parent()
+            return
+        # SQLite has the file open as it was in the parent: it is not used in this process, and
+        # not closed either.
+        _of_parents.append(self._database)
+        self._database = None
+        self._is_usable = False
+        self._writing = threading.Lock()
+        self._reading = threading.Lock()
+        self._notices.once("fork", "off in this process, which was forked amid a call")
 
     # Within: around the file
 
@@ -279,7 +291,7 @@ class SQLiteStore:
         if self._database is not None and self._database.is_current():
             return True
         self._close()
-        if not self._usable or time.monotonic() < self._open_after:
+        if not self._is_usable or time.monotonic() < self._open_after:
             return False
         try:
             self._database, was_damaged = open_database(
