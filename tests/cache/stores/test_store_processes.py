@@ -98,3 +98,8 @@ def test_a_writer_that_is_killed_leaves_a_whole_file(run: Run, tmp_path: Path) -
 def test_a_fork_amid_use(run: Run, where: str) -> None:
     """Neither parent nor child is held up by a lock, or sees what is not so."""
     assert succeeds(run("fork_amid_use", where, 10))
+
+
+@pytest.mark.parametrize("task", ["fork_amid_a_write", "fork_without_python"])
+def test_a_child_never_uses_its_parents_connection(run: Run, tmp_path: Path, task: str) -> None:
+    assert succeeds(run(task, str(tmp_path / "responses.sqlite3")))

@@ -8,6 +8,7 @@ What the processes of the tests with many processes do.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import mmap
 import os
@@ -16,8 +17,10 @@ import signal
 import sqlite3
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +211,6 @@ def check_whole(where: str) -> None:
 
 def fork_amid_use(where: str, folder: Path, times: str) -> None:
     """Threads use the store while the process forks; parent and children go on using it."""
-    import threading
-
     store = open_patiently(where)
     over = threading.Event()
 
@@ -254,6 +255,45 @@ def fork_once(store: Store, number: int) -> None:
     store.done(b"%d" % number)
 
 
+def fork_amid_a_write(where: str, folder: Path) -> None:
+    """A write that does not end is in another thread: the child goes on without the file."""
+    store = SQLiteStore(where, max_entries=10)
+    made = entry(b"")
+    assert store.put(KEY, made, store.ticket(()))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(store._writing.acquire).result()
+        check_child(os.fork(), store)
+        store._writing.release()
+    assert store.get(KEY) == made
+
+
+def fork_without_python(where: str, folder: Path) -> None:
+    """As uWSGI does: Python hears of the fork in the child alone."""
+    store = SQLiteStore(where, max_entries=10)
+    made = entry(b"")
+    assert store.put(KEY, made, store.ticket(()))
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+    check_child(pid, store)
+    assert store.get(KEY) == made
+
+
+def check_child(pid: int, store: Store) -> None:
+    if pid == 0:
+        failed = 1
+        try:
+            assert store.get(KEY) is None
+            assert store.put(KEY, entry(b"child's"), store.ticket(())) is False
+            assert store.lead(KEY)
+            store.close()
+            failed = 0
+        finally:
+            os._exit(failed)
+    _, status = os.waitpid(pid, 0)
+    assert status == 0
+
+
 TASKS: dict[str, Callable[..., None]] = {
     task.__name__: task
     for task in (
@@ -263,6 +303,8 @@ TASKS: dict[str, Callable[..., None]] = {
         read_truth,
         kill_writers,
         fork_amid_use,
+        fork_amid_a_write,
+        fork_without_python,
     )
 }
 
