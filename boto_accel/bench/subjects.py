@@ -297,16 +297,21 @@ def _socket(case: Case, target: Target) -> Subject:
     """
     A request made ready beforehand, and an answer read and not looked at: the floor.
 
-    It is not signed, so it runs against the benchmark's own server only.
+    A put waits for 100 Continue before it sends the body, as botocore does. Nothing is signed, so
+    it runs against the benchmark's own server only.
     """
     if target.access_key is None:
         raise TargetUnfitError(case.name, "it signs nothing, and needs the benchmark's own server")
     connection = _connect(target)
-    message = _message(case, target)
+    head = _head(case, target)
+    body = bytes(case.size) if case.operation == "put" else b""
 
     def exchange() -> None:
-        connection.sendall(message)
+        connection.sendall(head)
         data = connection.recv(65536)
+        if body:
+            connection.sendall(body)
+            data = connection.recv(65536)
         while (missing := _missing(data)) > 0:
             data += connection.recv(missing)
 
@@ -323,8 +328,8 @@ def _connect(target: Target) -> socket.socket:
     return context.wrap_socket(connection, server_hostname=host)
 
 
-def _message(case: Case, target: Target) -> bytes:
-    """A request as long as botocore's; the header values stand for a signature."""
+def _head(case: Case, target: Target) -> bytes:
+    """A head as long as botocore's; the header values stand for a signature."""
     is_put = case.operation == "put"
     key = put_key(case.size) if is_put else get_key(case.size)
     lines = [
@@ -337,8 +342,9 @@ def _message(case: Case, target: Target) -> bytes:
         "amz-sdk-invocation-id: 00000000-0000-0000-0000-000000000000",
         "amz-sdk-request: attempt=1",
     ]
-    lines += [f"Content-Length: {case.size}"] if is_put else []
-    return "\r\n".join([*lines, "", ""]).encode() + (bytes(case.size) if is_put else b"")
+    if is_put:
+        lines += ["Expect: 100-continue", f"Content-Length: {case.size}"]
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 def _missing(data: bytes) -> int:
