@@ -13,7 +13,7 @@ from boto_accel.errors import InvalidOptionError, MissingExtraError
 from boto_accel.fastpath.transport import engines
 from tests.fastpath.callers import all_fast, open_caller
 from tests.fastpath.test_lifecycle import connected_to
-from tests.servers.capture import CaptureServer, WaitForRequest, http_answer
+from tests.servers.capture import CaptureServer, Send, Sleep, WaitForRequest, http_answer
 from tests.servers.engines import ENGINES, is_installed
 
 
@@ -108,3 +108,50 @@ def test_a_read_timeout_ends_with_its_answer(capture: Callable[..., CaptureServe
         s3.run(asyncio.sleep(0.2))
         answer = s3("head_object", Bucket="b", Key="k")
         assert answer["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+@pytest.mark.aiobotocore
+def test_connector_args_are_the_connectors_of_aiohttp(
+    capture: Callable[..., CaptureServer], engine: str
+) -> None:
+    """What the user gives aiohttp's connector only that one has; with another engine stock goes."""
+    from aiobotocore.config import AioConfig
+
+    server = capture(http_answer(200))
+    config = AioConfig(connector_args={"use_dns_cache": False, "keepalive_timeout": 5})
+    with open_caller("async", endpoint_url=server.endpoint_url, config=config) as s3:
+        with accelerate() as patch:
+            s3("head_object", Bucket="b", Key="k")
+        stats = patch.stats
+        assert (stats.fast, stats.fallback) == ((1, 0) if engine == "aiohttp" else (0, 1))
+
+
+@pytest.mark.aiobotocore
+def test_bytes_that_nobody_asked_for_end_a_connection(
+    capture: Callable[..., CaptureServer], engine: str
+) -> None:
+    """An answer that comes before its request is never taken for it."""
+    smuggled = http_answer(200, b"", {"x-amz-request-id": "smuggled"})
+    server = capture(lambda request: [http_answer(200), Sleep(0.05), Send(smuggled)])
+    with open_caller("async", endpoint_url=server.endpoint_url) as s3, all_fast(3):
+        for _ in range(3):
+            answer = s3("head_object", Bucket="b", Key="k")
+            assert "x-amz-request-id" not in answer["ResponseMetadata"]["HTTPHeaders"]
+            s3.run(asyncio.sleep(0.2))
+    assert server.accepted == 3
+
+
+@pytest.mark.aiobotocore
+def test_an_idle_connection_is_let_go(capture: Callable[..., CaptureServer], engine: str) -> None:
+    """After `keepalive_timeout`, without another call to notice it."""
+    from aiobotocore.config import AioConfig
+
+    server = capture(http_answer(200))
+    config = AioConfig(connector_args={"keepalive_timeout": 0.2})
+    with open_caller("async", endpoint_url=server.endpoint_url, config=config) as s3, all_fast(1):
+        s3("head_object", Bucket="b", Key="k")
+        for _ in range(500):  # aiohttp looks every now and then
+            if not connected_to(server.port):
+                break
+            s3.run(asyncio.sleep(0.02))
+        assert connected_to(server.port) == 0

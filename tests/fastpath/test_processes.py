@@ -241,8 +241,6 @@ def test_the_end_of_a_program_with_everything_open(long_bodies: CaptureServer) -
 @pytest.mark.parametrize("end", ["", CLOSED_LOOP], ids=["open", "closed"])
 def test_the_end_of_an_async_program(long_bodies: CaptureServer, engine: str, end: str) -> None:
     """Nothing is said that stock does not say of a loop and a session that are left open."""
-    if engine == "aiosonic" and not end:
-        pytest.xfail("the task that reads on in a body outlives the body")
     _, stock = run_program(long_bodies, UNREAD_ASYNC + end, "stock")
     _, fast = run_program(long_bodies, UNREAD_ASYNC + end, engine)
     assert said(fast) <= said(stock), fast

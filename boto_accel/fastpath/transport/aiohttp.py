@@ -70,10 +70,12 @@ class Pool(AsyncPool):
         return place
 
     async def _send(self, wire: Wire, endpoint: Any) -> Reply:
+        place = self._place(endpoint.origin)
         try:
-            connection = await self._connector.connect(
-                self._place(endpoint.origin), [], self._timeout
-            )
+            connection = await self._connector.connect(place, [], self._timeout)
+            while connection.protocol.should_close:  # an answer came that nobody had asked for
+                connection.close()
+                connection = await self._connector.connect(place, [], self._timeout)
         except asyncio.TimeoutError as error:
             raise aiohttp.ServerTimeoutError(f"Connection timeout to host {wire.url}") from error
         try:

@@ -159,6 +159,7 @@ class Line(Connection):  # type: ignore[misc]
         if not answer.complete:
             raw = RawBody(wire.url, status, b"", self)
             self.pump = self._pool.loop.create_task(self._pump_body(raw, answer, self.reader))
+            _compat.leave_pending(self.pump)  # where a body is never read to its end
             return Reply(status, headers, None, raw)
         data = answer.take()
         self.end(answer.reusable)
