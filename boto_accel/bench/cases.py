@@ -20,6 +20,7 @@ SIZES = {"100B": 100, "1KiB": KIB, "5KB": 5000, "64KiB": 64 * KIB, "8MiB": 8 * K
 SIZE_NAMES = {size: name for name, size in SIZES.items()}
 MANY_OBJECTS = 10_000  # of 5 KB, a thousand in flight: the workload of the project aioboto3lite
 LIST_KEYS = 1000  # keys on the listed page; the most S3 gives at once
+CACHED_KEYS = 10  # on the page of the cached cases: an answer of 2 KB
 
 STOCK_CLIENTS = ("boto3", "aiobotocore")  # measured stock and fast; the others stand beside them
 
@@ -41,8 +42,10 @@ class Case:
     takes.
     """
 
-    client: str  # boto3, aiobotocore, obstore, socket
-    operation: str  # get, put, head, list, presign-default, presign-s3v4
+    client: str  # boto3, aiobotocore, obstore, socket, botocache
+    operation: (
+        str  # get, put, head, list, presign-default, presign-s3v4, cached-memory, cached-sqlite
+    )
     size: int = KIB
     scheme: str = "http"
     in_flight: int = 1
@@ -70,13 +73,24 @@ class Case:
     def on_wire(self) -> bool:
         return not self.operation.startswith("presign")
 
+    @property
+    def cached(self) -> bool:
+        """Whether the fast side is the response cache, and not `accelerate()`."""
+        return self.operation.startswith("cached-")
+
 
 _TRANSFERS = (*product(("get", "put"), SIZES.values()), ("head", 0))
 
 
 def all_cases() -> list[Case]:
     """Every case, in the order in which they are run and shown."""
-    return [*_boto3_cases(), *_aiobotocore_cases(), *_obstore_cases(), *_socket_cases()]
+    return [
+        *_boto3_cases(),
+        *_aiobotocore_cases(),
+        *_cached_cases(),
+        *_obstore_cases(),
+        *_socket_cases(),
+    ]
 
 
 def _boto3_cases() -> Iterator[Case]:
@@ -98,6 +112,13 @@ def _aiobotocore_cases() -> Iterator[Case]:
         yield Case("aiobotocore", operation, 5000, "http", 1000, loop, MANY_OBJECTS)
     yield Case("aiobotocore", "presign-default", 0, loop="asyncio")
     yield Case("aiobotocore", "presign-s3v4", 0, loop="asyncio")
+
+
+def _cached_cases() -> Iterator[Case]:
+    for operation in ("cached-memory", "cached-sqlite"):
+        yield Case("boto3", operation, 0)
+        yield Case("aiobotocore", operation, 0, loop="asyncio")
+    yield Case("botocache", "cached-memory", 0)
 
 
 def _obstore_cases() -> Iterator[Case]:
@@ -141,6 +162,8 @@ _USUAL = (
     "aiobotocore/http/head/c32/uvloop",
     "aiobotocore/http/*/1KiB/c1000/uvloop",
     "aiobotocore/http/presign-s3v4/c1/asyncio",
+    "*/cached-memory/*",
+    "*/cached-sqlite/*",
     "obstore/*",
     "socket/*",
 )

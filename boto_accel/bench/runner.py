@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
 
+from boto_accel.bench.cached import open_cache
 from boto_accel.bench.cases import LIST_KEYS, Case
 from boto_accel.bench.errors import TargetUnfitError
 from boto_accel.bench.measure import Figures, Pace, Sample, Side, measure_sides, median_ratio
@@ -137,7 +138,9 @@ def _measure_case(
     case: Case, engine: str, settings: Settings, target: Target, listener: Listener
 ) -> Result:
     with ExitStack() as stack:
-        patch = _patch(engine) if case.compared and not settings.stock_only else None
+        patch = None
+        if case.compared and not settings.stock_only:
+            patch = open_cache(case, stack) if case.cached else _patch(engine)
         sides = _sides(case, target, patch, stack)
         measured = measure_sides(
             sides, settings.pace, case.in_flight, listener.round_done, case.objects
@@ -148,7 +151,7 @@ def _measure_case(
             stock=measured.get(STOCK),
             fast=measured.get(FAST),
             alone=measured.get(case.client),
-            counts=None if patch is None else read_counts(patch.stats),
+            counts=None if patch is None else read_counts(patch),
         )
 
 
@@ -175,9 +178,13 @@ def _patch(engine: str) -> Any:
     return accelerate(http=engine)
 
 
-def read_counts(stats: Stats) -> Counts:
+def read_counts(patch: Any) -> Counts:
     """The patch's counters as plain numbers."""
-    return Counts(stats.fast, stats.fallback, dict(stats.reasons))
+    stats = patch.stats
+    if isinstance(stats, Stats):
+        return Counts(stats.fast, stats.fallback, dict(stats.reasons))
+    reasons = dict(stats.uncached)
+    return Counts(stats.hits, sum(reasons.values()), reasons)
 
 
 # Servers and objects ---------------------------------------------------------------------------
@@ -254,7 +261,7 @@ def _fill(client: Any, target: Target, cases: tuple[Case, ...]) -> None:
     for case in cases:
         if case.operation == "get":
             bodies |= {object_key(case.size, n): bytes(case.size) for n in range(case.objects)}
-    if any(case.operation == "list" for case in cases):
+    if any(case.operation == "list" or case.cached for case in cases):
         bodies |= {f"{list_prefix()}{number:06d}": b"x" for number in range(LIST_KEYS)}
 
     def put(item: tuple[str, bytes]) -> None:

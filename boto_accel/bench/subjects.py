@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from itertools import cycle
 from typing import Any, Protocol
 
-from boto_accel.bench.cases import LIST_KEYS, Case
+from boto_accel.bench.cases import CACHED_KEYS, LIST_KEYS, Case
 from boto_accel.bench.errors import TargetUnfitError
 from boto_accel.bench.target import Target
 from boto_accel.errors import MissingExtraError
@@ -136,11 +136,11 @@ def request_of(case: Case, target: Target) -> tuple[str, dict[str, Any]]:
         case "put":
             key = target.key(put_key(case.size))
             return "put_object", {**bucket, "Key": key, "Body": bytes(case.size)}
-        case "list":
+        case "list" | "cached-memory" | "cached-sqlite":
             return "list_objects_v2", {
                 **bucket,
                 "Prefix": target.key(list_prefix()),
-                "MaxKeys": LIST_KEYS,
+                "MaxKeys": CACHED_KEYS if case.cached else LIST_KEYS,
             }
         case _:
             return "generate_presigned_url", {"ClientMethod": "get_object", "Params": get}
@@ -357,9 +357,16 @@ def _missing(data: bytes) -> int:
     return end + 4 + length - len(data)
 
 
+def _botocache(case: Case, target: Target) -> Subject:
+    from boto_accel.bench.cached import botocache_subject
+
+    return botocache_subject(case, target)
+
+
 _KINDS: dict[str, Callable[[Case, Target], Subject]] = {
     "boto3": _boto3,
     "aiobotocore": _aiobotocore,
     "obstore": _obstore,
     "socket": _socket,
+    "botocache": _botocache,
 }
