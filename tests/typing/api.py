@@ -20,8 +20,10 @@ from boto_accel import (
     Stats,
     UnsupportedBotocoreError,
     accelerate,
+    botocache_context,
     explain,
 )
+from boto_accel.cache import CachePatch
 from boto_accel.fastpath.patch import Accelerate
 
 client: Any = None
@@ -31,6 +33,19 @@ def contexts() -> None:
     with accelerate() as patch:
         assert_type(patch, Accelerate)
         assert_type(patch.stats, Stats)
+
+
+def cache() -> None:
+    with botocache_context(100, 900, ".cache", ["List"]) as patch:
+        assert_type(patch, CachePatch)
+        assert_type(patch.invalidate(service="iam", operation="ListUsers"), int)
+        assert_type(patch.stats.hits, int)
+        assert_type(patch.stats.uncached, Mapping[str, int])
+        with patch.bypass(), patch.refresh():
+            pass
+    botocache_context(cache={}, action_regex_to_cache=["List.*"], call_log=True)
+    botocache_context(ttl_by_operation={"iam": 60}, cache_errors={"AccessDenied": 5.0})
+    botocache_context(max_body_bytes="1 MiB")  # type: ignore[arg-type]
 
 
 async def async_contexts() -> None:
