@@ -28,6 +28,7 @@ class _Captured(BaseException):
     """Carries a request out of stock; no Exception, so that no handler of errors sees it."""
 
     def __init__(self, request: Any) -> None:
+        super().__init__()  # without it: its `repr` has the signature
         self.request = request
 
 

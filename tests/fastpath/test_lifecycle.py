@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
 from boto_accel import accelerate
-from tests.fastpath.callers import Caller, all_fast, open_caller
+from tests.fastpath.callers import Caller, all_fast, open_caller, open_loop
 from tests.servers.capture import CaptureServer, Close, Recorded, Sleep, http_answer
 from tests.servers.clients import make_client
 
@@ -237,3 +237,23 @@ def test_a_client_closed_by_stock_while_out_of_the_patch(server: CaptureServer) 
             s3.head_object(Bucket="b", Key="k")
     gc.collect()
     assert connected_to(server.port) == 0
+
+
+@pytest.mark.aiobotocore
+def test_a_call_on_a_closed_client(server: CaptureServer) -> None:
+    """It is stock's, whose exception it has, and is counted as what it is."""
+    raised = []
+    with accelerate() as patch:
+        for makes_a_call in (False, True):
+            with open_loop() as loop:
+                opening: Any = make_client("async", "s3", endpoint_url=server.endpoint_url)
+                s3 = loop.run_until_complete(opening.__aenter__())
+                if makes_a_call:
+                    loop.run_until_complete(s3.head_object(Bucket="b", Key="k"))
+                loop.run_until_complete(opening.__aexit__(None, None, None))
+                with pytest.raises(Exception) as told:  # noqa: PT011 whatever stock raises
+                    loop.run_until_complete(s3.head_object(Bucket="b", Key="k"))
+                raised.append(type(told.value))
+    assert patch.stats.reasons.keys() <= {"a closed client"}
+    assert patch.stats.retired == 0
+    assert len(set(raised)) == 1

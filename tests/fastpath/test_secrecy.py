@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from boto_accel.errors import InvalidOptionError
 from boto_accel.fastpath import sigv4
 from tests.fastpath.callers import open_caller
 from tests.fastpath.outcome import outcome
-from tests.servers.capture import CaptureServer, http_answer
+from tests.servers.capture import CaptureServer, Sleep, http_answer
 
 SECRET = "s3cr3t-key-that-nobody-may-see"
 TOKEN = "t0ken-that-nobody-may-see"
@@ -65,6 +66,32 @@ def test_logs_and_reprs(
     hidden.append(url.rpartition("Signature=")[2].partition("&")[0])
     for text in said:
         assert not [each for each in hidden if each in text], text
+
+
+def test_objects_do_not_show_what_they_hold(
+    flavour: str, capture: Callable[..., CaptureServer]
+) -> None:
+    """Whatever of ours is alive after calls and presigning: no `repr` has a secret in it."""
+    server = capture(lambda request: [http_answer(200, b"", {"Content-Length": "9"}), Sleep(60)])
+    options = {
+        "endpoint_url": server.endpoint_url,
+        "aws_secret_access_key": SECRET,
+        "aws_session_token": TOKEN,
+    }
+    with open_caller(flavour, **options) as s3, accelerate() as patch:
+        body = s3("get_object", Bucket="b", Key="k")["Body"]
+        url = s3.run(s3.client.generate_presigned_url("get_object", {"Bucket": "b", "Key": "k"}))
+        hidden = {SECRET, TOKEN, url.rpartition("Signature=")[2].partition("&")[0]}
+        hidden |= {m.decode() for r in server.requests for m in SIGNATURE.findall(r.head)}
+        ours = [
+            each for each in gc.get_objects() if str(type(each).__module__).startswith("boto_accel")
+        ]
+        shown = [f"{each!r} {each}" for each in ours]
+        body.close()
+    assert patch.stats.fast >= 1
+    assert len(hidden) >= 4
+    assert len(shown) > 10
+    assert not [text for text in shown if any(each in text for each in hidden)]
 
 
 def _refusal(client: Any) -> str:
