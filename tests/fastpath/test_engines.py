@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from boto_accel.errors import InvalidOptionError, MissingExtraError
 from boto_accel.fastpath.transport import engines
 from tests.fastpath.callers import all_fast, open_caller
 from tests.fastpath.test_lifecycle import connected_to
-from tests.servers.capture import CaptureServer, Send, Sleep, WaitForRequest, http_answer
+from tests.servers.capture import CaptureServer, Send, Send100, Sleep, WaitForRequest, http_answer
 from tests.servers.engines import ENGINES, is_installed
 
 
@@ -155,3 +156,16 @@ def test_an_idle_connection_is_let_go(capture: Callable[..., CaptureServer], eng
                 break
             s3.run(asyncio.sleep(0.02))
         assert connected_to(server.port) == 0
+
+
+@pytest.mark.aiobotocore
+def test_an_upload_may_take_longer_than_the_read_timeout(
+    capture: Callable[..., CaptureServer], engine: str
+) -> None:
+    """The peer has to say something only when all is sent, as with aiohttp."""
+    slow = [Send100(), Sleep(4.5), WaitForRequest(), http_answer(200)]
+    server = capture(lambda request: slow, early=True)
+    options = {"endpoint_url": server.endpoint_url, "read_timeout": 3.0}
+    with open_caller("async", **options) as s3, all_fast(1):
+        answer = s3("put_object", Bucket="b", Key="k", Body=BytesIO(bytes(24_000_000)))
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 0

@@ -66,6 +66,7 @@ class Connection(asyncio.BufferedProtocol):
         self._may_write: asyncio.Future[None] | None = None
         self._writing_paused = False
         self._reading_paused = False
+        self.uploads = False  # a long body is on its way: the peer need not say anything
         self._buffer = pool.buffer()
 
     # Called by the event loop
@@ -203,7 +204,7 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def waits(self) -> bool:
         """Whether it is the peer that has to do something."""
-        return self._reader is not None and not self._reading_paused
+        return self._reader is not None and not self._reading_paused and not self.uploads
 
     def _pass_on(self, reader: AnswerReader) -> None:
         body = self._body
@@ -382,7 +383,16 @@ class Pool:
                 return False
             connection.write(body)
             return True
-        pieces = body()
+        connection.uploads = True  # aiohttp starts the read timeout when all is sent
+        try:
+            return await self._send_pieces(connection, wire, body())
+        finally:
+            connection.uploads = False
+            connection.expires = self.deadline()
+
+    async def _send_pieces(
+        self, connection: Connection, wire: Wire, pieces: Iterator[bytes]
+    ) -> bool:
         while not connection.answered:
             piece = await self._next(pieces, wire)
             if piece is None:
