@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import os
 import threading
-import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+from boto_accel.cache.forks import forget_in_children
 
 logger = logging.getLogger("boto_accel")
 
@@ -27,7 +27,7 @@ class Background:
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._tasks: dict[asyncio.Task[Any], asyncio.AbstractEventLoop] = {}
-        _all.add(self)
+        forget_in_children(self)
 
     def start_thread(self, run: Callable[[], Any], ended: Callable[[], None]) -> bool:
         """
@@ -109,15 +109,3 @@ class Background:
 def _log(error: Exception) -> None:
     # Not the text, which may quote parameters; the call that needs the answer will raise it.
     logger.debug("response cache: a refresh failed: %s", type(error).__name__)
-
-
-_all: weakref.WeakSet[Background] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for background in list(_all):
-        background.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

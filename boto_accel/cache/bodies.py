@@ -125,7 +125,8 @@ class _AsyncRaw:
         from aiohttp import StreamReader
 
         loop = asyncio.get_running_loop()
-        self.url = None
+        # For `StreamingBody.read`, which puts it into the errors of time-outs.
+        self.url = getattr(found.error, "kwargs", {}).get("endpoint_url")
         self.closed = False
         self.content = StreamReader(_Quiet(), CHUNK_BYTES, loop=loop)  # type: ignore[arg-type]
         if found.data:

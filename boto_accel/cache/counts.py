@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from boto_accel.cache.forks import forget_in_children
+
 
 class CacheStats:
     """
@@ -21,6 +23,11 @@ class CacheStats:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
         self._uncached: Counter[str] = Counter()
+        forget_in_children(self)
+
+    def forget(self) -> None:
+        """In a forked child, which goes on counting from here."""
+        self._lock = threading.Lock()
 
     def count(self, what: str) -> None:
         with self._lock:

@@ -8,12 +8,12 @@ A wait is bounded, and nobody waits for itself, so that no flight can hold up a 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
-import weakref
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from enum import Enum
+
+from boto_accel.cache.forks import forget_in_children
 
 LONGEST_WAIT_S = 60.0  # seconds; botocore's own default for the read timeout of one attempt
 
@@ -82,7 +82,7 @@ class Flights:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flying: dict[bytes, Flight] = {}
-        _all.add(self)
+        forget_in_children(self)
 
     def join(self, key: bytes) -> tuple[Flight, bool]:
         """(the flight, whether the caller is the one to ask and to `land` it)"""
@@ -103,15 +103,3 @@ class Flights:
     def forget(self) -> None:
         self._lock = threading.Lock()
         self._flying = {}
-
-
-_all: weakref.WeakSet[Flights] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for flights in list(_all):
-        flights.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -551,13 +551,13 @@ def _error_class(client: Any, response: Mapping[str, Any]) -> Any:
     return client.exceptions.from_code(error.get("QueryErrorCode") or error.get("Code"))
 
 
-_WAITERS = ("botocore.waiter", "aiobotocore.waiter")
-
-
 def _is_asked_by_a_waiter() -> bool:
+    """Whether `handle` is run for one: no argument and no event tells, but the stack does."""
+    module = sys.modules.get("aiobotocore.waiter")
+    also = None if module is None else vars(module)
     frame = sys._getframe(2)
     for _ in range(DEEPEST_FRAME):
-        if frame.f_globals is _waiter_globals:
+        if frame.f_globals is _waiters or frame.f_globals is also:
             return True
         back = frame.f_back
         if back is None:
@@ -674,4 +674,4 @@ def botocache_context(
 
 
 _POSITIONAL = ("cache_max_size", "cache_ttl", "cache_path", "call_verbs_to_cache")
-_waiter_globals = vars(botocore.waiter)
+_waiters = vars(botocore.waiter)

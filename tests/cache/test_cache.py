@@ -24,6 +24,7 @@ from tests.cache.aws import (
     cached,
     error,
     is_hit,
+    make_async_client,
     make_cache,
     make_client,
     reply,
@@ -586,6 +587,23 @@ def test_a_waiter_is_not_given_what_it_waits_to_change() -> None:
     assert aws.count == 2
 
 
+@pytest.mark.aiobotocore
+async def test_an_async_waiter_is_not_given_it_either() -> None:
+    states = iter(["pending", "running"])
+
+    def answer(operation: str, params: Any) -> Any:
+        return reply(Reservations=[{"Instances": [{"State": {"Name": next(states)}}]}])
+
+    async with AsyncExitStack() as stack:
+        ec2 = await make_async_client(stack, "ec2")
+        with Aws(answer) as aws, cached():
+            await ec2.describe_instances()
+            waiter = ec2.get_waiter("instance_running")
+            await waiter.wait(WaiterConfig={"Delay": 0, "MaxAttempts": 3})
+            assert is_hit(await ec2.describe_instances())
+        assert aws.count == 2
+
+
 # Narrowing and nesting -------------------------------------------------------------------------
 
 
@@ -665,8 +683,6 @@ def test_entering_twice_is_entering_once(iam: Any) -> None:
 
 @pytest.mark.aiobotocore
 async def test_sync_and_async_share(iam: Any) -> None:
-    from tests.cache.aws import make_async_client
-
     async with AsyncExitStack() as stack:
         client = await make_async_client(stack)
         with Aws(Counting()) as aws:

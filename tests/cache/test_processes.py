@@ -18,14 +18,20 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 BUCKET = "bucket"
 NUMBER = 8
 
-# Answers each line it reads: "get", "put" or "end".
+# Answers each line it reads: "get", "put" or "end". It waits long for a busy file: by default a
+# process goes on without the others after a moment, and on a busy machine a moment is soon over.
 PROGRAM = """
 import sys
 from boto_accel import botocache_context
+from boto_accel.cache import CachePatch, patch
+from boto_accel.cache.stores.sqlite import SQLiteStore
 from tests.servers.clients import make_client
 
 endpoint, path = sys.argv[1:]
-with make_client("sync", "s3", endpoint_url=endpoint) as s3, botocache_context(cache_path=path):
+patch.LONGEST_LEAD_S = 600
+store = SQLiteStore(path, max_entries=100, busy_s=60, lead_s=600)
+cache = CachePatch(lambda: store, botocache_context(cache="memory://").options)
+with make_client("sync", "s3", endpoint_url=endpoint) as s3, cache:
     print("ready", flush=True)
     for line in sys.stdin:
         if line == "put\\n":
@@ -79,7 +85,8 @@ def start(tmp_path: Path) -> Iterator[Callable[[CaptureServer, int], list[Child]
     with ExitStack() as stack:
 
         def started(server: CaptureServer, number: int) -> list[Child]:
-            children = [Child(server.endpoint_url, tmp_path / "cache") for _ in range(number)]
+            path = tmp_path / "cache.sqlite3"
+            children = [Child(server.endpoint_url, path) for _ in range(number)]
             for child in children:
                 stack.callback(child.end)
             assert [child.hear() for child in children] == ["ready"] * number
