@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         UnsupportedBotocoreError,
     )
     from boto_accel.fastpath.patch import accelerate, explain
+    from boto_accel.router.errors import UnroutableError
+    from boto_accel.router.patch import route_s3
     from boto_accel.stats import Stats
 
 __version__ = "0.1.0"
@@ -32,11 +34,13 @@ __all__ = [
     "MissingExtraError",
     "PatchStateError",
     "Stats",
+    "UnroutableError",
     "UnsupportedBotocoreError",
     "__version__",
     "accelerate",
     "botocache_context",
     "explain",
+    "route_s3",
 ]
 
 _HOMES = {
@@ -45,10 +49,12 @@ _HOMES = {
     "MissingExtraError": "errors",
     "PatchStateError": "errors",
     "Stats": "stats",
+    "UnroutableError": "router.errors",
     "UnsupportedBotocoreError": "errors",
     "accelerate": "fastpath.patch",
     "botocache_context": "cache.patch",
     "explain": "fastpath.patch",
+    "route_s3": "router.patch",
 }
 
 
