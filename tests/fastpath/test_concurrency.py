@@ -8,12 +8,15 @@ import os
 import sys
 import threading
 import warnings
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from boto_accel.fastpath.transport import sync
 from tests.fastpath.callers import all_fast
 from tests.servers.capture import CaptureServer, Recorded, Sleep, http_answer
 from tests.servers.clients import make_client
@@ -173,9 +176,7 @@ async def test_cancellation_at_any_step(capture: Callable[..., CaptureServer]) -
     """
     server = capture(
         lambda request: (
-            [Sleep(60), http_answer(200)]
-            if request.target.endswith(b"/slow")
-            else http_answer(200)
+            [Sleep(60), http_answer(200)] if request.target.endswith(b"/slow") else http_answer(200)
         )
     )
     options = {"endpoint_url": server.endpoint_url, "max_pool_connections": 1}
@@ -258,3 +259,25 @@ def test_a_fork_in_the_middle(server: CaptureServer) -> None:
         by_connection.setdefault(request.connection, set()).add(number >= 100)
     assert all(len(users) == 1 for users in by_connection.values())
     assert len(server.requests) == 41
+
+
+def test_pools_that_are_made_while_all_are_closed() -> None:
+    """Leaving the last patch goes through all pools, while others are made."""
+    over = threading.Event()
+
+    def make() -> None:
+        kept = deque[sync.Pool](maxlen=100)
+        while not over.is_set():
+            kept.append(sync.Pool(SimpleNamespace(), 1, 1))
+
+    switches = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    with ThreadPoolExecutor(2) as threads:
+        making = [threads.submit(make) for _ in range(2)]
+        try:
+            for _ in range(300):
+                sync.close_idle_connections()
+        finally:
+            over.set()
+            sys.setswitchinterval(switches)
+    assert [each.result() for each in making] == [None, None]

@@ -441,8 +441,17 @@ def _close_all(idle: deque[Connection]) -> None:
         connection.close()
 
 
+def _all_pools() -> list[Pool]:
+    """Those that there are; looked at anew where another thread makes one meanwhile."""
+    while True:
+        try:
+            return list(_pools)
+        except RuntimeError:  # "Set changed size during iteration"
+            continue
+
+
 def _forget_all() -> None:
-    for pool in list(_pools):
+    for pool in _all_pools():
         pool.forget()
 
 
@@ -452,5 +461,5 @@ if hasattr(os, "register_at_fork"):
 
 def close_idle_connections() -> None:
     """Close the idle connections of all pools."""
-    for pool in list(_pools):
+    for pool in _all_pools():
         pool.close()
