@@ -147,9 +147,18 @@ class Upload:
                 room.exception()  # looked at: a connection that is lost ends the answer too
 
 
+def _all_pools() -> list[Any]:
+    """Those that there are; looked at anew where another thread makes one meanwhile."""
+    while True:
+        try:
+            return list(pools)
+        except RuntimeError:  # "Set changed size during iteration"
+            continue
+
+
 def close_idle_connections() -> None:
     """Close the idle connections of all pools, each on its own loop."""
-    for pool in list(pools):
+    for pool in _all_pools():
         if pool.loop.is_closed():
             continue
         try:
