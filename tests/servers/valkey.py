@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import ssl
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _READY = b"Ready to accept connections"
+_PORTS = (15_000, 32_000)  # below net.ipv4.ip_local_port_range, ip(7)
 _SLOTS = 16384  # of a cluster; Redis cluster specification, "Key distribution model"
 
 
@@ -53,7 +55,7 @@ class Valkey:
             if self._is_ready():
                 self.port = port
                 return
-            self._process.wait()  # another process has taken the port meanwhile
+            self._process.communicate()  # another process has taken the port meanwhile
         raise RuntimeError("valkey-server does not start")
 
     def _is_ready(self) -> bool:
@@ -89,9 +91,15 @@ class Valkey:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """Not one that the system gives to clients: a server that is stopped finds it free again."""
+    while True:
+        port = random.randrange(*_PORTS)
+        with socket.socket() as found:
+            try:
+                found.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 @contextmanager

@@ -283,31 +283,32 @@ class RedisStore:
         marks = {name: _Mark(text, lasts) for name, text, lasts in found}
         return _Ticket(marks) if None not in replies[1::3] else None  # evicted at once
 
-    def _put(self, client: Any, key: bytes, entry: Entry, marks: dict[str, _Mark]) -> bool:
+    def _put(self, client: Any, key: bytes, entry: Entry, marks: Mapping[str, _Mark]) -> bool:
+        wanted = {name: marks[name].text for name in (_ALL, *entry.tags)}
+        names = list(wanted)
+        if self._marks(client, names) != wanted:
+            return False  # and what may have been put since is left alone
         now = self._clock()
         lasts_ms = max(1, int((entry.stale_until - now) * 1000))
-        names = list(dict.fromkeys((_ALL, *entry.tags)))
         pipe = client.pipeline(transaction=False)
         self._add_to_index(pipe, key, entry, now, lasts_ms)
         for name in names:
             if marks[name].lasts_ms < lasts_ms + _MARGIN_MS:
                 pipe.pexpire(self._name("m:", name), lasts_ms + _MARGIN_MS)
-        texts = [marks[tag].text for tag in (_ALL, *entry.tags)]
+        texts = [wanted[tag] for tag in (_ALL, *entry.tags)]
         pipe.set(self._name("e:", key), _encode(texts, entry), px=lasts_ms)
         pipe.zcard(self._name("u"))
         pipe.zrangebyscore(self._name("t:"), "-inf", now, start=0, num=_SWEPT)
         for name in names:
             pipe.get(self._name("m:", name))
-        # What is invalidated from here on finds the entry stored; what was before shows here.
         number, expired, *found = pipe.execute()[-2 - len(names) :]
         self._keep_max_entries(client, number, expired)
         if self._max_bytes is not None:
             self._keep_max_bytes(client, key, len(entry.payload), self._max_bytes)
-        if any(text != marks[name].text for name, text in zip(names, found, strict=True)):
-            self._remove(client, [key])
-            return False
         self._note(key, entry)
-        return True
+        # What is invalidated from here on finds the entry stored. If some was just now, the entry
+        # is invisible.
+        return found == list(wanted.values())
 
     def _add_to_index(self, pipe: Any, key: bytes, entry: Entry, now: float, lasts_ms: int) -> None:
         """Whatever is lost of the index, by expiry or otherwise, costs just exact bounds."""
@@ -417,7 +418,9 @@ class RedisStore:
         if client.set(name, self._owner, nx=True, px=lasts_ms):
             return True
         leader = client.get(name)
-        if leader is None or leader == self._owner:
+        if leader is None:  # it has just ended
+            return bool(client.set(name, self._owner, nx=True, px=lasts_ms))
+        if leader == self._owner:
             return True
         return is_gone(leader) and bool(
             client.eval(_SUCCEED, 1, name, leader, self._owner, lasts_ms)

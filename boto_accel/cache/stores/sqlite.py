@@ -52,7 +52,7 @@ BUSY_S = 0.05  # seconds; the longest wait for another process that writes
 LEAD_S = 30.0  # seconds; after that a leader on another machine, or that hangs, is passed over
 RETRY_S = 1.0  # seconds; a file that could not be opened or written is left alone so long
 FLUSH_AFTER_S = 10.0  # seconds; uses that are noted in memory are written at the latest
-FORK_WAIT_S = 1.0  # seconds; the longest time that a fork waits for calls in other threads
+FORK_WAIT_S = 5.0  # seconds; the longest time that a fork waits for calls in other threads
 _MOST_USES = 256  # noted uses
 
 _T = TypeVar("_T")
@@ -328,7 +328,7 @@ class SQLiteStore:
             if self._database is database:
                 self._close()
         try:
-            if set_aside(self.path, database.identity):
+            if set_aside(self.path, database.identity, busy_s=self._busy_s):
                 self._say_set_aside()
         except (OSError, RefusedError) as why:
             self._open_after = time.monotonic() + RETRY_S

@@ -54,7 +54,7 @@ SCHEMA = (
 )
 _TABLES = {text.split()[2].encode() for text in SCHEMA if text.startswith("CREATE TABLE")}
 
-_LOCK_WAIT_S = 0.25  # seconds; the longest wait for another process that is opening
+_LOCK_WAIT_S = 0.25  # seconds; the least that is waited for another process that is opening
 _WAL_BYTES = 4 * 2**20  # the -wal file is cut back to this
 _DENIED = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
 _DAMAGE = ("no such", "table ", "near ", "SQL logic error", "unsupported file format")
@@ -150,7 +150,7 @@ def open_database(path: str, *, own_folder: bool, busy_s: float) -> tuple[Databa
     Raises what is in TROUBLE.
     """
     _prepare_folder(Path(path).parent, own=own_folder)
-    with _lock(path):
+    with _lock(path, busy_s):
         try:
             return _open(path, busy_s), False
         except TROUBLE as error:
@@ -160,9 +160,9 @@ def open_database(path: str, *, own_folder: bool, busy_s: float) -> tuple[Databa
         return _open(path, busy_s), True
 
 
-def set_aside(path: str, identity: Identity) -> bool:
+def set_aside(path: str, identity: Identity, *, busy_s: float) -> bool:
     """Rename the damaged file, unless another process has already done so. Raises OSError."""
-    with _lock(path):
+    with _lock(path, busy_s):
         try:
             found = Identity.of(path)
         except FileNotFoundError:
@@ -246,7 +246,7 @@ def _open_new(path: str, flags: int) -> int:
 
 
 @contextmanager
-def _lock(path: str) -> Iterator[None]:
+def _lock(path: str, busy_s: float) -> Iterator[None]:
     """Keep others from opening the file or setting it aside. Raises OSError after a while."""
     if sys.platform == "win32":  # a file that is open cannot be replaced there
         yield
@@ -254,14 +254,14 @@ def _lock(path: str) -> Iterator[None]:
     _check_file(f"{path}.lock")
     descriptor = _open_new(f"{path}.lock", 0)
     try:
-        _wait_for_lock(descriptor)
+        _wait_for_lock(descriptor, max(busy_s, _LOCK_WAIT_S))
         yield
     finally:
         os.close(descriptor)  # and so unlocked
 
 
-def _wait_for_lock(descriptor: int) -> None:
-    deadline = time.monotonic() + _LOCK_WAIT_S
+def _wait_for_lock(descriptor: int, longest_s: float) -> None:
+    deadline = time.monotonic() + longest_s
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

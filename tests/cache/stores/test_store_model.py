@@ -159,7 +159,8 @@ class Machine(RuleBasedStateMachine):
 
 
 SETTINGS = settings(
-    max_examples=40,
+    max_examples=60,
+    derandomize=True,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -319,3 +319,22 @@ def test_a_cluster_shares_the_load(cluster: str, prefix: str) -> None:
     assert len(names) == 30
     assert len(nodes) == 3
     place.close()
+
+
+def test_a_place_that_ends_while_it_is_looked_at_is_led_by_one(
+    valkey: Valkey, prefix: str, place_at: Callable[[str], Place]
+) -> None:
+    """It ends between the attempt to take it and the question who has it."""
+    place = place_at(f"{valkey.url}?{PATIENT}&prefix={prefix}")
+    one, two, three = place.open(), place.open(), place.open()
+    assert one.lead(b"key") is True
+    client: Any = two._server.client()  # type: ignore[attr-defined]
+    get = client.get
+
+    def get_late(name: bytes) -> Any:
+        one.done(b"key")
+        return get(name)
+
+    client.get = get_late
+    assert two.lead(b"key") is True
+    assert three.lead(b"key") is False

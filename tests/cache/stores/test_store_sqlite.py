@@ -442,6 +442,25 @@ def test_a_peek_does_not_wait_for_another_thread(place: Place) -> None:
     assert store.peek(b"key") == made
 
 
+def test_what_was_invalidated_just_after_it_was_put_is_not_in_the_front(
+    place: Place, path: Path
+) -> None:
+    """Between the commit of a `put` and its way to the front, another thread has caught up."""
+    other = place.open()
+
+    class Slow(SQLiteStore):
+        def _put_in_front(self, *arguments: Any) -> None:
+            other.invalidate(["tag"])
+            assert self.get(b"else") is None
+            super()._put_in_front(*arguments)
+
+    store = Slow(path, max_entries=10, own_folder=True, busy_s=60.0, clock=place.clock)
+    place.put(store, b"key", b"", "tag")
+    assert store.peek(b"key") is None
+    assert store.get(b"key") is None
+    store.close()
+
+
 def test_what_is_too_large_for_the_front_is_in_the_file(place: Place) -> None:
     store = place.open(front_bytes=100)
     made = place.put(store, b"key", b"x" * 1000)

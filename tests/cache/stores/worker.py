@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from boto_accel.cache.store import Entry, Store
+from boto_accel.cache.stores import sqlite
 from boto_accel.cache.stores.redis import RedisStore
 from boto_accel.cache.stores.sqlite import SQLiteStore
 
@@ -225,7 +226,7 @@ def fork_amid_use(where: str, folder: Path, times: str) -> None:
         each.start()
     try:
         for number in range(int(times)):
-            fork_once(store, number)
+            fork_once(store, where, number)
     finally:
         over.set()
         for each in threads:
@@ -233,13 +234,14 @@ def fork_amid_use(where: str, folder: Path, times: str) -> None:
     store.close()
 
 
-def fork_once(store: Store, number: int) -> None:
+def fork_once(store: Store, where: str, number: int) -> None:
     made = entry(b"parent's %d" % number, "fork")
     assert store.put(b"fork", made, store.ticket(["fork"]))
     pid = os.fork()
     if pid == 0:
         failed = 1
         try:
+            assert not open_files(where)  # the parent's, with the locks that SQLite knows of
             assert store.get(b"fork") == made
             assert store.put(b"child", entry(b"%d" % number, "fork"), store.ticket(["fork"]))
             assert store.lead(b"%d" % number)
@@ -255,8 +257,25 @@ def fork_once(store: Store, number: int) -> None:
     store.done(b"%d" % number)
 
 
+def open_files(where: str) -> list[str]:
+    """Those of this process that are part of the database at *where*, as far as Linux tells."""
+    folder = Path("/proc/self/fd")
+    if not folder.exists():
+        return []
+    paths = [link_of(each) for each in folder.iterdir()]
+    return [path for path in paths if path.startswith(where) and not path.endswith(".lock")]
+
+
+def link_of(path: Path) -> str:
+    try:
+        return os.readlink(path)
+    except FileNotFoundError:
+        return ""  # the one that lists the others
+
+
 def fork_amid_a_write(where: str, folder: Path) -> None:
     """A write that does not end is in another thread: the child goes on without the file."""
+    sqlite.FORK_WAIT_S = 0.1
     store = SQLiteStore(where, max_entries=10)
     made = entry(b"")
     assert store.put(KEY, made, store.ticket(()))
