@@ -9,6 +9,7 @@ private costs speed, never correctness.
 from __future__ import annotations
 
 import datetime
+import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -289,6 +290,15 @@ def loader_of(client: Any) -> Any:
 def is_enabled(history: Any) -> bool:
     """Whether botocore's `HistoryRecorder` is on; on where that cannot be told."""
     return bool(getattr(history, "_enabled", True))
+
+
+def is_in_environment(name: str) -> bool:
+    """`name in os.environ`, which raises and catches a KeyError where it is not: a microsecond."""
+    environ: Any = os.environ
+    known = getattr(environ, "_data", None)
+    if known is None:  # not CPython's, or replaced
+        return name in environ
+    return environ.encodekey(name) in known
 
 
 def uses_global_endpoint(client: Any) -> bool:

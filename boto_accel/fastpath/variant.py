@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from botocore.utils import CHECKSUM_HEADER_PATTERN
 
+from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath import checksums, sigv4
 from boto_accel.fastpath.checksums import Body
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 MOST_SHAPES = 64  # sequences of header names that one variant remembers
 NO_LENGTH = frozenset(("GET", "HEAD", "OPTIONS"))  # AWSRequestPreparer._prepare_headers
-LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
 TRACE_SAFE = "-=;:+&[]{}\"',"  # botocore.handlers.add_recursion_detection_header
 
 
@@ -485,20 +485,11 @@ def _expects(body: Body) -> bool:
 
 def _trace_line(headers: Mapping[str, str]) -> str:
     """On Lambda, the trace of the invocation. Source: `add_recursion_detection_header`."""
-    if _on_lambda():
+    if _compat.is_in_environment("AWS_LAMBDA_FUNCTION_NAME"):
         trace = os.environ.get("_X_AMZN_TRACE_ID")
         if trace and "X-Amzn-Trace-Id" not in headers:
             return f"X-Amzn-Trace-Id: {quote(trace, safe=TRACE_SAFE)}\r\n"
     return ""
-
-
-def _on_lambda() -> bool:
-    """`"AWS_LAMBDA_FUNCTION_NAME" in os.environ`, which raises and catches a KeyError for no."""
-    environ: Any = os.environ
-    known = getattr(environ, "_data", None)
-    if known is None:  # not CPython's, or replaced
-        return LAMBDA in environ
-    return environ.encodekey(LAMBDA) in known
 
 
 def _signal(handler: Callable[..., Any], name: str, body: Any, operation: str) -> None:
