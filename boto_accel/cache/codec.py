@@ -96,9 +96,20 @@ def decode(payload: bytes, zone: object = None) -> Kept:
         raise Damaged("another version, or no reply")
     if type(member) is not str or (member and type(value.get(member)) is not bytes):
         raise Damaged("a stream without bytes")
-    if kind == ERROR and type(value.get("Error")) is not dict:
+    if kind == ERROR and not _is_error(value):
         raise Damaged("an error without a code")
     return Kept(kind, member, value)
+
+
+def _is_error(response: dict[str, Any]) -> bool:
+    """What `ClientError` and `client.exceptions.from_code` can be given."""
+    error = response.get("Error")
+    return (
+        type(error) is dict
+        and type(error.get("Code")) is str
+        and type(error.get("QueryErrorCode", "")) is str
+        and type(response.get("ResponseMetadata", {})) is dict
+    )
 
 
 # Whatever hostile bytes can make the decoder, and the functions below, raise.

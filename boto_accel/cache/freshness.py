@@ -30,6 +30,9 @@ class Lifetime(NamedTuple):
     stale: float
 
 
+UNLIMITED = Lifetime(float("inf"), 0)
+
+
 class Span(NamedTuple):
     """Seconds since the epoch, as in an `Entry`."""
 
@@ -43,17 +46,20 @@ def span_of(lifetime: Lifetime, stored_at: float) -> Span:
     return Span(stored_at, fresh_until, fresh_until + lifetime.stale)
 
 
-def state_of(entry: Any, now: float) -> State:
+def state_of(entry: Any, now: float, lifetime: Lifetime) -> State:
     """
-    entry: an `Entry`. One from the future, by a clock that was set back, is expired.
+    entry: an `Entry`. lifetime: the reader's own, for who wrote it may have had a longer one.
 
-    A clock may be set, and two machines' clocks differ a little: SKEW_S is let pass.
+    An entry from the future, by a clock that was set back, is expired.
     """
-    if entry.stored_at > now + SKEW_S:
+    age = now - entry.stored_at
+    if age < -SKEW_S:
         return State.EXPIRED
-    if now < entry.fresh_until:
+    if now < entry.fresh_until and age < lifetime.fresh:
         return State.FRESH
-    return State.STALE if now < entry.stale_until else State.EXPIRED
+    if now < entry.stale_until and age < lifetime.fresh + lifetime.stale:
+        return State.STALE
+    return State.EXPIRED
 
 
 SKEW_S = 5.0  # seconds that the clocks of two machines, or two readings of one, may be apart

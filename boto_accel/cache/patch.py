@@ -254,7 +254,7 @@ class CachePatch(Patch):
         if mode is Mode.REFRESH:
             return (yield from self._ask_alone(Asked(call, scope, plan, key, principal)))
         entry = self.store.peek(key)
-        found = None if entry is None else self._read(entry)
+        found = None if entry is None else self._read(plan, entry)
         if found is not None and found.state is State.FRESH:
             return self._give(call, found)
         asked = Asked(call, scope, plan, key, principal)
@@ -305,15 +305,21 @@ class CachePatch(Patch):
             for inner in self._inner
         )
 
-    def _read(self, entry: Entry) -> Found | None:
-        """None for an entry that cannot be given."""
-        state = freshness.state_of(entry, self._clock())
+    def _read(self, plan: Plan, entry: Entry) -> Found | None:
+        """None for an entry that cannot be given, here: another program may have other wishes."""
+        state = freshness.state_of(entry, self._clock(), plan.lifetime)
         if state is State.EXPIRED:
             return None
         try:
-            return Found(entry, decode(entry.payload, time.tzname), state)
+            kept = decode(entry.payload, time.tzname)
         except Damaged:
             return None
+        if kept.kind == ERROR and not self._is_wanted_error(entry, kept):
+            return None
+        return Found(entry, kept, state)
+
+    def _is_wanted_error(self, entry: Entry, kept: Kept) -> bool:
+        return self._clock() - entry.stored_at < self.options.lifetime_of_error(kept.value)
 
     def _give(self, call: Call, found: Found) -> Any:
         """The reply of a hit, the caller's own; or raise the error that was kept."""
@@ -363,10 +369,11 @@ class CachePatch(Patch):
         entry = self.store.peek(asked.key)
         if entry is None:
             entry = yield Blocking(partial(self.store.get, asked.key))
-        return None if entry is None else self._read(entry)
+        return None if entry is None else self._read(asked.plan, entry)
 
     def _attempt(self, asked: Asked) -> Attempt:
-        return Attempt(self.store, asked.key, asked.tags(), self._read)
+        read = partial(self._read, asked.plan)
+        return Attempt(self.store, asked.key, asked.tags(), read)
 
     def _fly(self, flight: Flight, attempt: Attempt, steps: Steps) -> Steps:
         """Run *steps*, which are of *attempt*, and tell those who wait how it ended."""

@@ -10,7 +10,7 @@ from botocore.model import ServiceModel
 from botocore.session import Session
 
 from boto_accel.cache import policy
-from boto_accel.cache.freshness import state_of
+from boto_accel.cache.freshness import UNLIMITED, state_of
 from boto_accel.cache.options import Options
 from boto_accel.cache.store import Entry
 from boto_accel.errors import InvalidOptionError
@@ -53,7 +53,7 @@ def read_held(entries: Iterable[tuple[bytes, Entry]], now: float) -> Iterator[He
             len(entry.payload),
             now - entry.stored_at,
             entry.fresh_until - now,
-            state_of(entry, now).value,
+            state_of(entry, now, UNLIMITED).value,
         )
 
 

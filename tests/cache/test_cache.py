@@ -6,6 +6,7 @@ import copy
 import io
 import threading
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -431,6 +432,45 @@ def test_an_error_that_is_no_answer_is_never_kept(iam: Any) -> None:
         for _ in range(2):
             with pytest.raises(EndpointConnectionError):
                 iam.get_user()
+    assert aws.count == 2
+
+
+def test_who_does_not_want_errors_is_not_given_those_of_others(iam: Any) -> None:
+    mapping: dict[Any, Any] = {}
+    with Aws(raising(iam, "NoSuchEntity")) as aws:
+        for errors, count in ((60, 1), (60, 1), (0, 2), (60, 2)):
+            with cached(cache=mapping, cache_errors=errors), pytest.raises(ClientError):
+                iam.get_user(UserName="u")
+            assert aws.count == count
+
+
+def test_who_wants_fresher_replies_is_not_given_the_older_ones_of_others(iam: Any) -> None:
+    """Two programs at one store, each with a time to live of its own."""
+    clock = Clock()
+    patient, hasty = make_cache(clock, cache_ttl=1000), make_cache(clock, cache_ttl=10)
+    with Aws(Counting()):
+        with patient:
+            assert iam.list_users()["n"] == 1
+        hasty._opened = patient.store
+        clock.now += 20
+        with hasty:
+            assert iam.list_users()["n"] == 2
+        with patient:
+            assert iam.list_users()["n"] == 2
+
+
+@pytest.mark.parametrize(
+    "junk", [b"", b"junk", b"\x94\x01\x00\xa0\x80"[:3], b"\xdd\xff\xff\xff\xff"]
+)
+def test_damaged_entries_cost_a_call_and_no_error(iam: Any, junk: bytes) -> None:
+    """And are replaced."""
+    with Aws(Counting()) as aws, cached() as cache:
+        iam.list_users()
+        ((key, entry),) = cache.store.entries()
+        ticket = cache.store.ticket(entry.tags)
+        assert cache.store.put(key, replace(entry, payload=junk), ticket)
+        assert iam.list_users()["n"] == 2
+        assert is_hit(iam.list_users())
     assert aws.count == 2
 
 

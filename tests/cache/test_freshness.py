@@ -40,7 +40,8 @@ def entry(stored_at: float, fresh: float, stale: float) -> Entry:
 )
 def test_states(now: float, state: State) -> None:
     """From the future, by more than clocks differ: a clock was set, and nothing is known."""
-    assert state_of(entry(100, 10, 5), now) is state
+    assert state_of(entry(100, 10, 5), now, Lifetime(1000, 1000)) is state
+    assert state_of(entry(100, 1000, 1000), now, Lifetime(10, 5)) is state
 
 
 def test_the_most_exact_name_decides() -> None:
