@@ -22,7 +22,7 @@ from boto_accel._compat import Declined
 from boto_accel.fastpath.sigv4 import EMPTY_SHA256
 
 READ_BYTES = 1024 * 1024  # bytes; one read of a file for its digests
-SEND_BYTES = 256 * 1024  # bytes; one read of a file for the wire
+SEND_BYTES = 128 * 1024  # bytes; one piece of a body, which has the timeout to be sent in
 HTTP_CHUNK_BYTES = 128 * 1024  # bytes; one HTTP chunk, botocore.httpsession.BUFFER_SIZE
 
 CLASSES: Mapping[str, Any] = _compat.checksum_classes()
@@ -152,10 +152,19 @@ class Body:
             hasher.hexdigest() if hasher is not None else "",
         )
 
-    def pieces(self) -> Iterator[bytes]:
+    @property
+    def goes_at_once(self) -> bool:
+        """
+        Whether it is sent in one piece. A long body is not: it may take longer to send than the
+        timeout, which in stock is one of each piece that http.client reads of it.
+        """
+        return self._file is None and self.length <= SEND_BYTES
+
+    def pieces(self) -> Iterator[bytes | memoryview]:
         """The body as it is, from where it was when the request was made."""
         if self._file is None:
-            return iter((self.data,))
+            data = memoryview(self.data)
+            return (data[at : at + SEND_BYTES] for at in range(0, self.length, SEND_BYTES))
         self.restore()
         return _pieces(self._file, SEND_BYTES)
 

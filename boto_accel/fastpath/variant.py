@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from boto_accel.fastpath.checksums import Body
 from boto_accel.fastpath.endpoints import Endpoint
 from boto_accel.fastpath.headshape import HeadShape
 from boto_accel.fastpath.lanes import rest, scalars
-from boto_accel.fastpath.transport.wire import Wire
+from boto_accel.fastpath.transport.wire import Pieces, Wire
 
 if TYPE_CHECKING:
     from boto_accel.fastpath.plan import Plan
@@ -435,7 +435,7 @@ class Variant:
             raise Declined("a Content-Length that is not the body's")
         return ""
 
-    def _wire_body(self, draft: Draft) -> bytes | Callable[[], Iterator[bytes]] | None:
+    def _wire_body(self, draft: Draft) -> bytes | Pieces | None:
         """The body as the engine sends it: at once where it is small, else in pieces."""
         body = draft.body
         if body is None:
@@ -444,7 +444,7 @@ class Variant:
             for handler in self.plan.transfer_handlers:
                 _signal(handler, "signal_transferring", body.file, self.plan.operation)
         if not draft.trailer:
-            return body.data if body.in_memory else body.pieces
+            return body.data if body.goes_at_once else body.pieces
         assert draft.algorithm is not None
         whole = self.plan.is_async
         at_once = body.small_chunked(draft.algorithm, whole)

@@ -34,7 +34,7 @@ from boto_accel.fastpath.transport.http1 import (
     BadAnswerError,
     ShortAnswerError,
 )
-from boto_accel.fastpath.transport.wire import Reply, Wire
+from boto_accel.fastpath.transport.wire import Piece, Reply, Wire
 
 READ_BYTES = 64 * 1024  # bytes; one read of a connection
 WATCHES = 20  # looks at the clock a read timeout; a timeout comes at most 1/20 late
@@ -124,7 +124,7 @@ class Connection(asyncio.BufferedProtocol):
         self.expires = self._pool.deadline()
         return reader
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Piece) -> None:
         self._transport.write(data)
 
     async def drain(self) -> None:
@@ -391,7 +391,7 @@ class Pool:
             connection.expires = self.deadline()
 
     async def _send_pieces(
-        self, connection: Connection, wire: Wire, pieces: Iterator[bytes]
+        self, connection: Connection, wire: Wire, pieces: Iterator[Piece]
     ) -> bool:
         while not connection.answered:
             piece = await self._next(pieces, wire)
@@ -401,7 +401,7 @@ class Pool:
             await connection.drain()
         return False
 
-    async def _next(self, pieces: Iterator[bytes], wire: Wire) -> bytes | None:
+    async def _next(self, pieces: Iterator[Piece], wire: Wire) -> Piece | None:
         """The next piece; a file is read in a thread, as aiohttp does, not to stall the loop."""
         if wire.reads_file:
             return await self.loop.run_in_executor(None, next, pieces, None)

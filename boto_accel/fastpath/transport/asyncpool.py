@@ -17,7 +17,7 @@ from weakref import WeakSet
 from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath.transport.asyncerrors import IDEMPOTENT, hung_up, translated
-from boto_accel.fastpath.transport.wire import Reply, Wire
+from boto_accel.fastpath.transport.wire import Piece, Reply, Wire
 
 pools: WeakSet[Any] = WeakSet()  # of every engine; each has `loop` and `close_idle()`
 
@@ -89,7 +89,7 @@ class Upload:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        write: Callable[[bytes], object],
+        write: Callable[[Piece], object],
         drain: Callable[[], Awaitable[object]],
         all_sent: Callable[[], object],
     ) -> None:
@@ -130,7 +130,7 @@ class Upload:
             await self._make_room(answer)
         return False
 
-    async def _next(self, pieces: Iterator[bytes], wire: Wire) -> bytes | None:
+    async def _next(self, pieces: Iterator[Piece], wire: Wire) -> Piece | None:
         """The next piece; a file is read in a thread, as aiohttp does, not to stall the loop."""
         if wire.reads_file:
             return await self._loop.run_in_executor(None, next, pieces, None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from boto_accel.fastpath.transport.http1 import RawHeaders
 
-Pieces = Callable[[], Iterator[bytes]]
+Piece: TypeAlias = "bytes | memoryview"
+Pieces = Callable[[], Iterator[Piece]]
 """Makes an iterator over the bytes of a body as they go on the wire, chunk framing included."""
 
 
