@@ -241,9 +241,13 @@ _ZONES: dict[type, Callable[[datetime.datetime, Any], Ext]] = {
 
 def _extension(code: int, data: memoryview) -> Any:
     raw = bytes(data)
-    known = _known.get((code, raw))
-    if known is not None:
-        return known
+    try:
+        return _known[code, raw]
+    except KeyError:
+        return _read_extension(code, raw)
+
+
+def _read_extension(code: int, raw: bytes) -> Any:
     read = _READERS.get(code)
     if read is None:
         raise ValueError("an extension type that is not known")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -120,8 +121,18 @@ def _set(value: Iterable[Any], depth: int) -> bytes:
 
 def _mapping(value: Mapping[Any, Any], depth: int) -> bytes:
     depth += 1
-    items = sorted([canonical(key, depth) + canonical(item, depth) for key, item in value.items()])
+    items = [
+        (_name(key) if type(key) is str else canonical(key, depth)) + canonical(item, depth)
+        for key, item in value.items()
+    ]
+    items.sort()
     return b"m%d:%b" % (len(items), b"".join(items))
+
+
+@lru_cache(4096)
+def _name(key: str) -> bytes:
+    """The names of members are few, and come again and again."""
+    return _text(key, 0)
 
 
 _ENCODERS: dict[type, Callable[[Any, int], bytes]] = {
