@@ -16,6 +16,7 @@ COMMANDS = {
     "bench": "boto_accel.commands.bench",
     "cache": "boto_accel.commands.cache",
     "doctor": "boto_accel.commands.doctor",
+    "route": "boto_accel.commands.route",
 }
 
 

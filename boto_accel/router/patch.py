@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from boto_accel._call import Call
 from boto_accel._effects import Forward, Steps
 from boto_accel._patch import Patch
 from boto_accel._stack import Layer
-from boto_accel.errors import InvalidOptionError
 from boto_accel.router import presigning
-from boto_accel.router.files import read_routes
+from boto_accel.router.routes import read_routes_of
 from boto_accel.router.routing import Router
-from boto_accel.router.rules import Rules, parse_rules
+from boto_accel.router.rules import Place, Rules
 from boto_accel.router.targets import Targets
+
+
+class Explanation(NamedTuple):
+    """location: "s3://bucket/key" at the target. where: the target. rule: what leads there."""
+
+    location: str
+    where: str
+    rule: str
 
 
 class RoutePatch(Patch):
@@ -33,6 +39,25 @@ class RoutePatch(Patch):
 
     def __repr__(self) -> str:
         return f"<RoutePatch of {len(self.rules.rules)} rules, {self._targets!r}>"
+
+    def explain(self, bucket: str, key: str = "") -> list[Explanation]:
+        """
+        Where *key* of *bucket* goes, and by which rule; sends nothing.
+
+        Without a key, or for a prefix ("logs/*"), all places where such keys may be.
+        """
+        if key and not key.endswith("*"):
+            places: Sequence[Place] = [self.rules.place_of_key(bucket, key)]
+        else:
+            places = self.rules.places_of_prefix(bucket, key.removesuffix("*"))
+        return [
+            Explanation(
+                f"s3://{place.mapped}/{place.prefix}{key}",
+                self._targets.described(place.client),
+                str(place.rule),
+            )
+            for place in places
+        ]
 
     def handle(self, call: Call) -> Steps:
         if self._router.is_routed(call.client):
@@ -93,9 +118,5 @@ def route_s3(
 
     Raises InvalidOptionError, which names rule and field, before anything is changed.
     """
-    if isinstance(clients, str | os.PathLike):
-        if mapping is not None:
-            raise InvalidOptionError("mapping", type(mapping).__name__, "none: the file has it")
-        clients, mapping = read_routes(Path(clients))
-    rules = parse_rules(mapping)
+    clients, rules = read_routes_of(clients, mapping)
     return RoutePatch(rules, Targets(clients, rules, needs_all=False), operations=operations)

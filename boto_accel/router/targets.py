@@ -45,6 +45,12 @@ class Description:
     def __repr__(self) -> str:
         return f"<Description {self.name!r}>"
 
+    @property
+    def endpoint(self) -> str | None:
+        """As given, but for a user and a password in it."""
+        url = self._options.get("endpoint_url")
+        return re.sub(r"//[^/@]*@", "//", url) if isinstance(url, str) else None
+
     def _rest(self) -> dict[str, Any]:
         known = _CLIENT_OPTIONS | {"profile_name"}
         return {name: value for name, value in self._options.items() if name not in known}
@@ -141,6 +147,14 @@ class Targets:
         """Whether a call on *client* was made by somebody who knows where it is to go."""
         return client in self._arrived
 
+    def described(self, name: str) -> str:
+        """The client *name*, for people: its endpoint, and nothing secret."""
+        if name == self.calling:
+            return f"{name} (the calling client)"
+        given = self._given[name]
+        endpoint = given.endpoint if isinstance(given, Description) else given.meta.endpoint_url
+        return f"{name} ({endpoint or 'AWS'})"
+
     def find(self, name: str, calling: Any, flavour: Flavour) -> Any:
         """The client *name*, or None for one that `open` has to make."""
         if name == self.calling:
@@ -155,18 +169,24 @@ class Targets:
         client = self._given[name]
         if isinstance(client, Description):
             return None
-        if _is_async(client) is not (flavour is Flavour.ASYNC):
+        if is_async(client) is not (flavour is Flavour.ASYNC):
             expected = "a description (endpoint_url, …), which serves both worlds, or a client "
             expected += "of botocore" if flavour is Flavour.SYNC else "of aiobotocore"
             raise InvalidOptionError(f"clients[{name!r}]", client, expected)
         return client
+
+    def default(self) -> Any:
+        """The client of the default rule; of the sync world if it has to be made."""
+        given = self._given[self._default]
+        return self.open(self._default) if isinstance(given, Description) else given
 
     def open(self, name: str) -> Any:
         """Make the client *name* of the sync world."""
         with self._lock:
             if name not in self._sync:
                 made = self._given[name].make()
-                self._arrived.add(made)
+                if name != self._default:
+                    self._arrived.add(made)
                 self._sync[name] = made
             return self._sync[name]
 
@@ -175,7 +195,8 @@ class Targets:
         of_loop = self._async.setdefault(asyncio.get_running_loop(), {})
         kept = of_loop.setdefault(name, _Kept(self._given[name]))
         client = await kept.open()
-        self._arrived.add(client)
+        if name != self._default:
+            self._arrived.add(client)
         return client
 
     def close(self) -> None:
@@ -238,12 +259,12 @@ def _checked(name: Any, value: Any) -> Any:
         raise InvalidOptionError("clients", name, "a name (str) for each client")
     if isinstance(value, Mapping):
         return Description(name, value)
-    if not isinstance(value, BaseClient):
+    if not isinstance(value, BaseClient) or getattr(type(value), "is_composed", False):
         raise InvalidOptionError(f"clients[{name!r}]", type(value).__name__, _EXPECTED)
     if value.meta.service_model.service_name != "s3":
         raise InvalidOptionError(f"clients[{name!r}]", value, _EXPECTED)
     return value
 
 
-def _is_async(client: Any) -> bool:
+def is_async(client: Any) -> bool:
     return any(base.__name__ == "AioBaseClient" for base in type(client).__mro__)

@@ -32,6 +32,7 @@ def test_help_names_every_command() -> None:
     assert ended.returncode == 0, ended.stderr
     assert "bench" in ended.stdout
     assert "doctor" in ended.stdout
+    assert "route" in ended.stdout
 
 
 def test_version_is_told() -> None:
