@@ -15,6 +15,7 @@ from boto_accel.fastpath.transport import engines
 from tests.fastpath.callers import all_fast, open_caller
 from tests.fastpath.test_lifecycle import connected_to
 from tests.servers.capture import CaptureServer, Send, Send100, Sleep, WaitForRequest, http_answer
+from tests.servers.clients import make_client
 from tests.servers.engines import ENGINES, is_installed
 
 
@@ -169,3 +170,19 @@ def test_an_upload_may_take_longer_than_the_read_timeout(
     with open_caller("async", **options) as s3, all_fast(1):
         answer = s3("put_object", Bucket="b", Key="k", Body=BytesIO(bytes(24_000_000)))
     assert answer["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+@pytest.mark.aiobotocore
+async def test_a_client_closes_over_a_body_that_nobody_reads(
+    capture: Callable[..., CaptureServer],
+) -> None:
+    """Also where more of it has come than is held for a reader that does not read."""
+    head = http_answer(200, b"", {"Content-Length": "10000000"})
+    server = capture(lambda request: [Send(head + bytes(1_000_000)), Sleep(60)])
+    with all_fast(1):
+        async with make_client("async", "s3", endpoint_url=server.endpoint_url) as s3:
+            body = (await s3.get_object(Bucket="b", Key="k"))["Body"]
+            await body.read(1)
+        with pytest.raises(Exception, match=r"not completed|closed"):
+            await asyncio.wait_for(body.read(), 30)
+        body.close()

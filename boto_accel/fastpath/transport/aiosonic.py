@@ -224,7 +224,8 @@ class Line(Connection):  # type: ignore[misc]
         return not self._may_read.is_set()
 
     def pause_reading(self) -> None:
-        self._may_read.clear()
+        if self.connected:  # else the pump comes to its end: nobody would wake it
+            self._may_read.clear()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         self._since = self._pool.loop.time()
