@@ -196,11 +196,15 @@ class _Copying:
 
     def part(self) -> Steps:
         wanted = self.call.params.get("CopySourceRange")
+        form = None if wanted is None else _RANGE.match(str(wanted))
+        if wanted is not None and form is None:
+            message = "The x-amz-copy-source-range value must be of the form bytes=first-last"
+            raise self._refused_range(message)
         found = yield from self._get({} if wanted is None else {"Range": wanted})
         body, length = found["Body"], found["ContentLength"]
         try:
             self._check_conditions(found)
-            self._check_range(wanted, found)
+            self._check_range(form, found)
             if length <= PART_BYTES:
                 data = yield from _read(body, length + 1)
                 made = yield from self._put("UploadPart", {**self.call.params, "Body": data})
@@ -210,23 +214,25 @@ class _Copying:
             yield from _close(body, self.call.flavour)
         return self._answer("CopyPartResult", found, made)
 
-    def _check_range(self, wanted: Any, found: Mapping[str, Any]) -> None:
-        """S3 API, UploadPartCopy: a range has both ends, and lies within the object."""
-        if wanted is None:
+    def _check_range(self, form: re.Match[str] | None, found: Mapping[str, Any]) -> None:
+        """S3 API, UploadPartCopy: a range lies within the object, other than that of a GET."""
+        if form is None:
             return
-        form = _RANGE.match(wanted)
-        size = str(found.get("ContentRange", "")).rpartition("/")[2]
-        expected = f"bytes {form[1]}-{form[2]}/{size}" if form is not None else None
-        if expected is None or found.get("ContentRange") != expected:
+        given = str(found.get("ContentRange", ""))
+        size = given.rpartition("/")[2]
+        if given != f"bytes {form[1]}-{form[2]}/{size}":
             message = f"Range specified is not valid for source object of size: {size}"
-            raise refusal(
-                self.call,
-                "InvalidArgument",
-                message,
-                400,
-                ArgumentName="x-amz-copy-source-range",
-                ArgumentValue=wanted,
-            )
+            raise self._refused_range(message)
+
+    def _refused_range(self, message: str) -> ClientError:
+        return refusal(
+            self.call,
+            "InvalidArgument",
+            message,
+            400,
+            ArgumentName="x-amz-copy-source-range",
+            ArgumentValue=self.call.params["CopySourceRange"],
+        )
 
     def _put_spooled(self, body: Any) -> Steps:
         # Unlinked, and for nobody else to read.

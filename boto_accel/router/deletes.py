@@ -23,9 +23,11 @@ def delete(router: Router, call: Call, bucket: str) -> Steps:
     objects = _objects(call.params)
     if objects is None:
         return (yield Forward(call))  # botocore says what is wrong with it
-    shares = _shares(router, bucket, objects)
-    if len(shares) == 1:
-        return (yield from router.send_at(call, shares[0][0], call.operation, call.params))
+    branches = router.rules.branches(bucket)
+    shares = [] if len(branches) == 1 else _shares(router, bucket, objects)
+    if len(shares) < 2:
+        place = shares[0][0] if shares else branches[0].place
+        return (yield from router.send_at(call, place, call.operation, call.params))
     answers, failures = [], []
     for place, several in shares:
         params = without_digests(dict(call.params))
