@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cache.stores.worker import BOARD, BOARD_BYTES
+
 ROOT = Path(__file__).resolve().parents[3]
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="fork, kill and modes of POSIX")
@@ -53,7 +55,12 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def succeeds(*processes: subprocess.Popen[bytes]) -> bool:
-    return [process.wait() for process in processes] == [0] * len(processes)
+    """When all have ended, or one has failed: others might wait for it for ever."""
+    while any(process.poll() is None for process in processes):
+        if any(process.poll() for process in processes):
+            return False
+        time.sleep(0.01)
+    return not any(process.returncode for process in processes)
 
 
 def test_eight_processes_make_one_call_for_each_key(run: Run, where: str, tmp_path: Path) -> None:
@@ -85,6 +92,7 @@ def test_a_leader_that_was_killed_is_succeeded_at_once(
 
 def test_nothing_comes_back_that_was_invalidated(run: Run, where: str, tmp_path: Path) -> None:
     """One process changes the truth and invalidates, three read and ask anew, all at full speed."""
+    (tmp_path / BOARD).write_bytes(bytes(BOARD_BYTES))
     readers = [run("read_truth", where, number) for number in range(3)]
     writer = run("write_truth", where, 60, 3)
     assert succeeds(writer, *readers)

@@ -31,6 +31,8 @@ from boto_accel.cache.stores.sqlite import SQLiteStore
 
 PAUSE_S = 0.002  # seconds; between two looks at what another process does
 LONG_S = 3600.0  # seconds; no leader loses its place for slowness
+BOARD = "board"
+BOARD_BYTES = 8 * 16
 TAG = "tag"
 KEY = b"key"
 
@@ -91,16 +93,11 @@ def lead_and_hang(where: str, folder: Path) -> None:
 
 
 class Board:
-    """Numbers that all processes see at once."""
+    """Numbers that all processes see at once; the test makes the file, before they begin."""
 
     def __init__(self, folder: Path) -> None:
-        path = folder / "board"
-        if not path.exists():
-            made = folder / f"board-{os.getpid()}"
-            made.write_bytes(bytes(8 * 16))
-            os.rename(made, path)
-        with path.open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), 8 * 16)
+        with (folder / BOARD).open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), BOARD_BYTES)
 
     def __getitem__(self, place: int) -> int:
         return int(struct.unpack_from("=q", self._memory, 8 * place)[0])
