@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from boto_accel.cache.stores.sqlite import SQLiteStore
-from boto_accel.cache.stores.sqlite_file import SCHEMA, VERSION
+from boto_accel.cache.stores.sqlite_file import SCHEMA, VERSION, Identity, set_aside
 from tests.cache.stores.places import Place, keys_of
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes, owners and links of POSIX")
@@ -335,6 +335,18 @@ def test_many_find_the_damage_and_one_sets_aside(place: Place, path: Path) -> No
     made = place.put(stores[0], b"key")
     assert [store.get(b"key") for store in stores] == [made] * 8
     assert Path(f"{path}.damaged").stat().st_size == 20_000
+
+
+def test_who_finds_the_damage_late_leaves_the_new_file_alone(place: Place, path: Path) -> None:
+    place.put(place.open(), b"key")
+    place.close()
+    damaged = Identity.of(str(path))
+    assert set_aside(str(path), damaged, busy_s=60.0) is True
+    store = place.open()
+    made = place.put(store, b"key", b"new")
+    assert set_aside(str(path), damaged, busy_s=60.0) is False
+    assert store.get(b"key") == made
+    assert place.open().get(b"key") == made
 
 
 # Locked and full --------------------------------------------------------------------------------
