@@ -87,6 +87,11 @@ class Worker:
                 await self._cancelled(slot, ask)
             else:
                 await self._call(slot, ask)
+        except asyncio.CancelledError:
+            # aiohttp's connector, when it is closed, cancels those who wait for a connection.
+            if not slot.closed or is_cancelled():
+                raise
+            self._ledger.end("closed")
         except Exception as error:
             # What a client says that is closed under a call is its own affair.
             if not (slot.closed or is_due(ask, error)):
@@ -118,6 +123,12 @@ class Worker:
         check_answer(ask, answer)
         if "Body" in answer:
             check_body(ask, await read_body(answer["Body"], ask.reads))
+
+
+def is_cancelled() -> bool:
+    """Whether it is the running task that somebody cancels; never known on Python 3.10."""
+    task: Any = asyncio.current_task()
+    return not hasattr(task, "cancelling") or task.cancelling() > 0
 
 
 async def read_body(body: Any, reads: str) -> bytes:

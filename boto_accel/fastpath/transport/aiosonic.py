@@ -12,10 +12,10 @@ Guarding: a pool belongs to one event loop, and is touched from it alone.
 from __future__ import annotations
 
 import asyncio
+import weakref
 from math import inf
 from typing import Any
 from urllib.parse import ParseResult, urlparse
-from weakref import WeakSet
 
 import aiohttp
 from aiosonic.connection import Connection
@@ -158,7 +158,9 @@ class Line(Connection):  # type: ignore[misc]
         status, headers = answer.status, answer.headers
         if not answer.complete:
             raw = RawBody(wire.url, status, b"", self)
-            self.pump = self._pool.loop.create_task(self._pump_body(raw, answer, self.reader))
+            self.pump = self._pool.loop.create_task(
+                self._pump_body(weakref.ref(raw), answer, self.reader)
+            )
             _compat.leave_pending(self.pump)  # where a body is never read to its end
             return Reply(status, headers, None, raw)
         data = answer.take()
@@ -168,24 +170,33 @@ class Line(Connection):  # type: ignore[misc]
         return Reply(status, headers, data, None)
 
     async def _pump_body(
-        self, body: RawBody, answer: AnswerReader, reader: asyncio.StreamReader
+        self,
+        body: weakref.ref[RawBody],
+        answer: AnswerReader,
+        reader: asyncio.StreamReader,
     ) -> None:
-        """Read on as the body comes, while the user takes it."""
+        """
+        Read on as the body comes, while the user takes it.
+
+        A body that the user drops ends this: its finalizer calls `end`.
+        """
         try:
-            while True:
-                for piece in answer.body:
-                    body.feed(piece)
-                answer.body.clear()
-                if answer.complete:
-                    break
+            while _passed_on(answer, body()):
                 await self._may_read.wait()
                 await self._read_more(reader, answer)
         except FAILURES as error:
-            body.fail(payload_error(error, answer))
-            self.end(False)
+            self._end_body(body(), payload_error(error, answer), answer)
         else:
+            self._end_body(body(), None, answer)
+
+    def _end_body(
+        self, body: RawBody | None, error: BaseException | None, answer: AnswerReader
+    ) -> None:
+        if body is not None and error is None:
             body.feed_eof()
-            self.end(answer.reusable)
+        elif body is not None and error is not None:
+            body.fail(error)
+        self.end(error is None and answer.complete and answer.reusable)
 
     def end(self, reusable: bool) -> None:
         """The exchange is over: back to aiosonic's pool."""
@@ -263,6 +274,16 @@ class Line(Connection):  # type: ignore[misc]
             self.reader.set_exception(read_timeout_error())
 
 
+def _passed_on(answer: AnswerReader, body: RawBody | None) -> bool:
+    """Give *body* what has come of it; whether there is more to come, and somebody to read it."""
+    if body is None:
+        return False
+    for piece in answer.body:
+        body.feed(piece)
+    answer.body.clear()
+    return not answer.complete
+
+
 class Pool(AsyncPool):
     """
     aiosonic's pool for one client: at most `max_pool_connections` are open, and further calls wait,
@@ -282,7 +303,7 @@ class Pool(AsyncPool):
         self.tick = min(self.keepalive, self.read_timeout or self.keepalive)  # seconds
         self.tls: Any = None
         self._places: dict[str, ParseResult] = {}
-        self._lines: WeakSet[Line] = WeakSet()
+        self._lines: weakref.WeakSet[Line] = weakref.WeakSet()
         self._connections = SmartPool(
             PoolConfig(
                 size=self._most,
