@@ -8,6 +8,7 @@ What the processes of the tests with many processes do.
 
 from __future__ import annotations
 
+import _imp
 import ctypes
 import hashlib
 import mmap
@@ -288,9 +289,12 @@ def fork_without_python(where: str, folder: Path) -> None:
     store = SQLiteStore(where, max_entries=10)
     made = entry(b"")
     assert store.put(KEY, made, store.ticket(()))
+    _imp.acquire_lock()  # PyOS_AfterFork_Child gives it back
     pid = ctypes.PyDLL(None).fork()
     if pid == 0:
         ctypes.pythonapi.PyOS_AfterFork_Child()
+    else:
+        _imp.release_lock()
     check_child(pid, store)
     assert store.get(KEY) == made
 
