@@ -100,7 +100,7 @@ def test_the_metadata(wheel: zipfile.ZipFile, wheel_metadata: email.message.Mess
 
 
 def test_all_is_every_optional_capability(wheel_metadata: email.message.Message) -> None:
-    assert required(wheel_metadata, "all") == ["boto_accel[aiosonic,async,cache,cli,redis]"]
+    assert required(wheel_metadata, "all") == ["boto_accel[aiosonic,async,cache,cli,redis,router]"]
     extras = set(wheel_metadata.get_all("Provides-Extra"))
     assert {"async", "aiosonic", "cache", "redis", "cli", "bench", "test", "all"} <= extras
 

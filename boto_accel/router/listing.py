@@ -81,8 +81,8 @@ class Start(NamedTuple):
         if not self.key:
             return True
         if entry.is_prefix:
-            # A store may group what comes after "a/b" under "a/"; it knows whether it does.
-            return entry.key > self.key if self.is_ours else entry.key != self.key
+            # What comes after "a/b" may be grouped under "a/": the store knows whether it is.
+            return not self.is_ours or entry.key > self.key
         return entry.key > self.key or (bool(self.id) and entry.key == self.key)
 
 

@@ -21,6 +21,6 @@ def text_of(token: str) -> str | None:
     if not token.startswith(_HEAD):
         return None
     try:
-        return base64.urlsafe_b64decode(token[len(_HEAD) :].encode()).decode()
+        return base64.b64decode(token[len(_HEAD) :], b"-_", validate=True).decode() or None
     except (binascii.Error, ValueError):
         return None

@@ -11,7 +11,7 @@ import datetime
 import hashlib
 import io
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from botocore.response import StreamingBody
@@ -48,12 +48,19 @@ class Refused(Exception):
 
 
 def page(
-    keys: Iterator[str] | list[str], prefix: str, delimiter: str, after: str, limit: int
+    keys: Iterable[str],
+    prefix: str,
+    delimiter: str,
+    after: str,
+    limit: int,
+    *,
+    skips: bool = True,
 ) -> tuple[list[tuple[str, bool]], bool]:
     """
     (entries in order: key or common prefix, and whether it is one; whether there are more)
 
-    S3 API, ListObjects: what comes after a marker that is a common prefix is not beneath it.
+    skips: whether what comes after a common prefix is not beneath it. So it is after a marker or
+    a token, and not after a StartAfter, which is a key.
     """
     found: dict[str, bool] = {}
     for key in sorted(keys):
@@ -61,7 +68,7 @@ def page(
             continue
         end = key.find(delimiter, len(prefix)) if delimiter else -1
         entry = key if end < 0 else key[: end + len(delimiter)]
-        if end >= 0 and entry == after:
+        if end >= 0 and entry == after and skips:
             continue
         found[entry] = end >= 0
     entries = list(found.items())
@@ -202,7 +209,7 @@ class Store:
     def _ListObjectsV2(self, bucket: Bucket, params: Mapping[str, Any]) -> dict[str, Any]:
         token = params.get("ContinuationToken", "")
         after = token.removeprefix("token:") if token else params.get("StartAfter", "")
-        entries, answer = self._listed(bucket, params, after)
+        entries, answer = self._listed(bucket, params, after, skips=bool(token))
         answer["KeyCount"] = len(entries)
         if answer["IsTruncated"]:
             answer["NextContinuationToken"] = f"token:{entries[-1][0]}"
@@ -218,9 +225,10 @@ class Store:
         return {**answer, "Marker": params.get("Marker", "")}
 
     def _listed(
-        self, bucket: Bucket, params: Mapping[str, Any], after: str
+        self, bucket: Bucket, params: Mapping[str, Any], after: str, *, skips: bool = True
     ) -> tuple[list[tuple[str, bool]], dict[str, Any]]:
-        entries, answer = self._paged(list(bucket), params, after, params.get("MaxKeys", 1000))
+        limit = params.get("MaxKeys", 1000)
+        entries, answer = self._paged(list(bucket), params, after, limit, skips=skips)
         answer = {"Name": params["Bucket"], "MaxKeys": params.get("MaxKeys", 1000), **answer}
         keys = [key for key, is_prefix in entries if not is_prefix]
         if keys:
@@ -231,10 +239,16 @@ class Store:
         return {"Key": key, "Size": len(bucket[key].body), "LastModified": NOW}
 
     def _paged(
-        self, keys: list[str], params: Mapping[str, Any], after: str, limit: int
+        self,
+        keys: list[str],
+        params: Mapping[str, Any],
+        after: str,
+        limit: int,
+        *,
+        skips: bool = True,
     ) -> tuple[list[tuple[str, bool]], dict[str, Any]]:
         prefix, delimiter = params.get("Prefix", ""), params.get("Delimiter", "")
-        entries, more = page(keys, prefix, delimiter, after, limit)
+        entries, more = page(keys, prefix, delimiter, after, limit, skips=skips)
         answer: dict[str, Any] = {"Prefix": prefix, "IsTruncated": more}
         if delimiter:
             answer["Delimiter"] = delimiter

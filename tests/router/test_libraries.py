@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,7 +16,7 @@ from boto3.s3.transfer import TransferConfig
 
 from boto_accel import UnroutableError, accelerate
 from tests.fastpath.callers import open_caller
-from tests.router.stores import KEYS, Stores
+from tests.router.stores import KEYS, USER_BUCKETS, Stores
 
 MIB = 1024 * 1024
 SPLIT = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
@@ -25,6 +27,23 @@ def made(stores: Stores) -> Stores:
     """The stores, with the buckets that the rules lead to."""
     stores.make_targets()
     return stores
+
+
+@contextmanager
+def one_or_two(stores: Stores, routed: bool) -> Iterator[None]:
+    """What is within sees the same either way: one store, or two with a router between."""
+    if not routed:
+        with stores.clients() as clients:
+            for bucket in USER_BUCKETS:
+                clients["near"].create_bucket(Bucket=bucket)
+        yield
+        return
+    stores.make_targets()
+    with stores.route():
+        yield
+
+
+both = pytest.mark.parametrize("routed", [False, True], ids=["one store", "two"])
 
 
 def fetched(url: str) -> bytes:
@@ -72,8 +91,9 @@ def test_presigned_posts(made: Stores, flavour: str) -> None:
     assert '{"bucket": "example-repo"}' in policy
 
 
-def test_waiters(made: Stores, flavour: str) -> None:
-    with open_caller(flavour, **made.near.client_options) as s3, made.route():
+@both
+def test_waiters(stores: Stores, flavour: str, routed: bool) -> None:
+    with open_caller(flavour, **stores.near.client_options) as s3, one_or_two(stores, routed):
         s3("put_object", Bucket="split", Key="dev/k", Body=b"")
         s3.wait("bucket_exists", Bucket="moved")
         s3.wait("object_exists", Bucket="split", Key="dev/k")
@@ -81,12 +101,13 @@ def test_waiters(made: Stores, flavour: str) -> None:
         s3.wait("object_not_exists", Bucket="split", Key="dev/k")
 
 
-def test_resources_and_transfers(made: Stores) -> None:
+@both
+def test_resources_and_transfers(stores: Stores, routed: bool) -> None:
     """upload, download and copy, in threads; objects of a bucket; all under the code's names."""
-    resource = boto3.resource("s3", endpoint_url=made.near.endpoint_url, **KEYS)
+    resource = boto3.resource("s3", endpoint_url=stores.near.endpoint_url, **KEYS)
     s3 = resource.meta.client
     data = bytes(range(256)) * (6 * MIB // 256)
-    with made.route(), accelerate():
+    with one_or_two(stores, routed), accelerate():
         s3.upload_fileobj(io.BytesIO(data), "moved", "big", Config=SPLIT)
         into = io.BytesIO()
         s3.download_fileobj("moved", "big", into, Config=SPLIT)
@@ -103,23 +124,25 @@ def test_resources_and_transfers(made: Stores) -> None:
         bucket.delete_objects(Delete={"Objects": [{"Key": "dev/y"}, {"Key": "z"}]})
         assert list(bucket.objects.all()) == []
         assert resource.Bucket("moved").creation_date is not None
-    assert made.keys("far", "example-repo") == ["main/big"]
-    assert made.keys("near", "plain") == ["big"]
+    if routed:
+        assert stores.keys("far", "example-repo") == ["main/big"]
+    assert stores.keys("near", "plain") == ["big"]
     s3.close()
 
 
+@both
 @pytest.mark.aiobotocore
-def test_s3fs(made: Stores) -> None:
+def test_s3fs(stores: Stores, routed: bool) -> None:
     s3fs = pytest.importorskip("s3fs")
     filesystem = s3fs.S3FileSystem(
         key=KEYS["aws_access_key_id"],
         secret=KEYS["aws_secret_access_key"],
-        client_kwargs={"endpoint_url": made.near.endpoint_url, "region_name": "us-east-1"},
+        client_kwargs={"endpoint_url": stores.near.endpoint_url, "region_name": "us-east-1"},
         skip_instance_cache=True,
         use_listings_cache=False,
     )
     data = bytes(range(256)) * (6 * MIB // 256)
-    with made.route(), accelerate():
+    with one_or_two(stores, routed), accelerate():
         with filesystem.open("moved/d/big", "wb", block_size=5 * MIB) as file:
             file.write(data)
         filesystem.pipe("split/dev/small", b"small")
@@ -134,8 +157,9 @@ def test_s3fs(made: Stores) -> None:
         assert filesystem.info("plain/copied")["size"] == len(data)
         filesystem.rm("split/dev", recursive=True)
         assert filesystem.find("split") == ["split/top"]
-        assert {"moved", "split"} <= set(filesystem.ls("", detail=False))
-    assert made.keys("far", "example-repo") == ["main/d/big"]
+        assert sorted(filesystem.ls("", detail=False)) == USER_BUCKETS
+    if routed:
+        assert stores.keys("far", "example-repo") == ["main/d/big"]
     s3fs.S3FileSystem.close_session(filesystem.loop, filesystem.s3)
 
 

@@ -18,13 +18,16 @@ from boto_accel import (
     MissingExtraError,
     PatchStateError,
     Stats,
+    UnroutableError,
     UnsupportedBotocoreError,
     accelerate,
     botocache_context,
     explain,
+    route_s3,
 )
 from boto_accel.cache import CachePatch
 from boto_accel.fastpath.patch import Accelerate
+from boto_accel.router import RoutePatch
 
 client: Any = None
 
@@ -33,6 +36,16 @@ def contexts() -> None:
     with accelerate() as patch:
         assert_type(patch, Accelerate)
         assert_type(patch.stats, Stats)
+
+
+def routes() -> None:
+    with route_s3({"far": {}}, [{"bucket_name": "*", "client": "s3"}]) as patch:
+        assert_type(patch, RoutePatch)
+        assert_type([each.location for each in patch.explain("b", "k")], list[str])
+    try:
+        client.get_object(Bucket="b", Key="k")
+    except UnroutableError as error:
+        assert_type(error.rule, str)
 
 
 def cache() -> None:
