@@ -14,6 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.soak.asks import Ask
 
@@ -92,8 +93,21 @@ def _tell_stacks(loop: asyncio.AbstractEventLoop | None) -> None:
     print("stuck: no call has ended for so long", file=sys.stderr)
     if loop is not None:
         for task in asyncio.all_tasks(loop):
-            task.print_stack(file=sys.stderr)
+            _tell_awaited(task)
     faulthandler.dump_traceback(all_threads=True)
+
+
+def _tell_awaited(task: asyncio.Task[Any]) -> None:
+    """Where *task* is, down to what it awaits; `Task.print_stack` tells its outermost frame."""
+    print(f"{task.get_name()}:", file=sys.stderr)
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None)
+        if frame is not None:
+            print(f"  {frame.f_code.co_filename}:{frame.f_lineno}", file=sys.stderr)
+        else:
+            print(f"  {awaited!r}", file=sys.stderr)
+        awaited = getattr(awaited, "cr_await", None)
 
 
 def resident_mib() -> float:
