@@ -44,6 +44,7 @@ _METADATA = (
     "ContentEncoding",
     "ContentLanguage",
     "ContentType",
+    "Expires",
     "Metadata",
 )
 _SSE_C = ("SSECustomerAlgorithm", "SSECustomerKey", "SSECustomerKeyMD5")
@@ -131,9 +132,6 @@ class _Copying:
         }
         if given.get("MetadataDirective") != "REPLACE":
             params.update({name: found[name] for name in _METADATA if found.get(name)})
-            expires = found.get("ExpiresString") or found.get("Expires")
-            if expires:
-                params["Expires"] = expires
         if given.get("TaggingDirective") != "REPLACE":
             params.pop("Tagging", None)
             if found.get("TagCount"):

@@ -232,17 +232,19 @@ class _Kept:
 
     def __init__(self, description: Description) -> None:
         self.client: Any = None
+        self._description = description
         self._lock = asyncio.Lock()
-        self._holder = self._hold(description)
+        self._holder = self._hold()
         self._closing: Any = None
 
-    async def _hold(self, description: Description) -> Any:
-        async with description.make_async() as client:
+    async def _hold(self) -> Any:
+        async with self._description.make_async() as client:
             yield client
 
     async def open(self) -> Any:
         async with self._lock:
             if self.client is None:
+                self._holder = self._hold()  # an earlier one may have failed
                 self.client = await self._holder.__anext__()
         return self.client
 

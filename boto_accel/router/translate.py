@@ -173,7 +173,7 @@ def params_at_target(
 
     CopySource is not of its business.
     """
-    _check(operation, place, params, rules)
+    _check(operation, place, params)
     found = {**params, "Bucket": place.mapped}
     prefix = place.prefix
     if prefix:
@@ -220,8 +220,8 @@ def _is_list(value: Any) -> bool:
     return isinstance(value, list | tuple)
 
 
-def _check(operation: Operation, place: Place, params: Mapping[str, Any], rules: Rules) -> None:
-    if operation.name in _TEXT and (place.is_renamed or len(rules.branches(place.bucket)) > 1):
+def _check(operation: Operation, place: Place, params: Mapping[str, Any]) -> None:
+    if operation.name in _TEXT and place.is_renamed:
         raise Unmappable("it names buckets or keys in a text, and the rule gives other names")
     if not place.prefix:
         return

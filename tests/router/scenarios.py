@@ -177,7 +177,8 @@ def multipart(act: Actor) -> None:
 
 def copies(act: Actor) -> None:
     for bucket, key in _KEYS:
-        more = {"ContentType": "text/x", "CacheControl": "no-cache", "Tagging": "a=1&b=2"}
+        more: dict[str, Any] = {"ContentType": "text/x", "CacheControl": "no-cache"}
+        more |= {"Tagging": "a=1&b=2", "Expires": datetime.datetime(2030, 1, 1)}
         act("put_object", Bucket=bucket, Key=key, Body=b"0123456789", Metadata={"m": "1"}, **more)
     etag = act("head_object", Bucket="plain", Key="k")["ETag"]
     for number, (source_bucket, source_key) in enumerate(_KEYS):

@@ -1,7 +1,7 @@
 """
 Random calls under random rules, against one store without rules: what is seen is equal.
 
-BOTO_ACCEL_ROUTER_RUNS: how many runs (`make` has none of its own; 2,000 is what a release does).
+BOTO_ACCEL_ROUTER_RUNS=2000 makes that many runs, each another time other ones.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tests.servers.clients import make_client
 RUNS = int(os.environ.get("BOTO_ACCEL_ROUTER_RUNS", "60"))
 NEAR, FAR, THIRD = "http://near.test", "http://far.test", "http://third.test"
 BUCKETS = ("one", "two", "three")
-LETTERS = "ab/."
+LETTERS = "ab/"
 
-keys = st.text(LETTERS, min_size=1, max_size=4)
+keys = st.text(LETTERS, min_size=1, max_size=3)
 names = st.sampled_from(BUCKETS)
 bodies = st.binary(max_size=9)
 prefixes = st.text(LETTERS, max_size=3)
-delimiters = st.sampled_from(["", "/", "a", "./"])
+delimiters = st.sampled_from(["", "/", "a", "b/"])
 patterns = st.text(LETTERS + "*?", min_size=1, max_size=4)
 rules = st.fixed_dictionaries(
     {

@@ -100,7 +100,7 @@ def test_async_targets_belong_to_their_loop(made: Stores) -> None:
     async def within(key: str) -> None:
         async with made.route() as patch:
             client = await put(key, patch)
-        assert client._endpoint.http_session._sessions is None
+        assert not client._endpoint.http_session._sessions
 
     with made.route() as patch:
         first = asyncio.run(put("a", patch))
@@ -108,6 +108,20 @@ def test_async_targets_belong_to_their_loop(made: Stores) -> None:
         assert first is not second
     asyncio.run(within("c"))
     assert len(made.keys("far", "example-repo")) == 12
+
+
+@pytest.mark.aiobotocore
+async def test_a_target_that_could_not_be_made_is_tried_again(
+    made: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = {**made.targets["far"], "region_name": "${FAR_REGION}"}
+    near = make_client("async", "s3", **made.near.client_options)
+    async with near as s3, route_s3({"far": far}, MAPPING):
+        with pytest.raises(InvalidOptionError, match="FAR_REGION"):
+            await s3.put_object(Bucket="moved", Key="k", Body=b"x")
+        monkeypatch.setenv("FAR_REGION", "us-east-1")
+        await s3.put_object(Bucket="moved", Key="k", Body=b"x")
+    assert made.keys("far", "example-repo") == ["main/k"]
 
 
 def _asynchronous() -> Any:
