@@ -20,6 +20,7 @@ LOOPS = 4
 MOST = 0.9  # share of the calls of a round, of which one is broken off
 CANCELLED = 0.01  # share of calls that are cancelled, after a random time
 MOST_TURNS = 40  # of the loop, before a call is cancelled ...
+LOOKS_S = 5.0  # seconds between looks at whether the client of a body is still open
 MOST_PATIENCE_S = 0.05  # ... or seconds
 
 
@@ -122,7 +123,23 @@ class Worker:
         answer = await getattr(slot.client, ask.method)(**ask.params())
         check_answer(ask, answer)
         if "Body" in answer:
-            check_body(ask, await read_body(answer["Body"], ask.reads))
+            check_body(ask, await self._read(slot, answer["Body"], ask.reads))
+
+    async def _read(self, slot: Slot, body: Any, reads: str) -> bytes:
+        """
+        Read *body*; given up where its client was closed meanwhile.
+
+        aiohttp never wakes who reads from a connection that its connector closes: stock, and the
+        engine of that name, wait for ever then.
+        """
+        reading = asyncio.ensure_future(read_body(body, reads))
+        try:
+            while not (await asyncio.wait([reading], timeout=LOOKS_S))[0]:
+                if slot.closed:
+                    raise ConnectionError("the client was closed")
+            return await reading
+        finally:
+            reading.cancel()
 
 
 def is_cancelled() -> bool:
