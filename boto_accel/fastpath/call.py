@@ -357,8 +357,9 @@ def response_of(prepared: Prepared, reply: Reply) -> Any:
     """The `AWSResponse` (or its async kin) that stock would have made of *reply*."""
     plan = prepared.plan
     headers = Head(reply.headers, plan.is_async).as_sent()
+    raw = RawBody(b"", None) if reply.raw is None else reply.raw  # never None in stock
     return stock.aws_response(
-        prepared.wire.url, reply.status, headers, reply.raw, reply.body, plan.is_async
+        prepared.wire.url, reply.status, headers, raw, reply.body, plan.is_async
     )
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
+from xml.etree.ElementTree import Element, tostring
 
 
 def differences(stock: Any, fast: Any, path: str = "$") -> Iterator[str]:
@@ -57,4 +58,6 @@ def _moment(stock: datetime.datetime, fast: datetime.datetime, path: str) -> Ite
 def _same(stock: Any, fast: Any) -> bool:
     if isinstance(stock, float) and math.isnan(stock):
         return math.isnan(fast)
+    if isinstance(stock, Element):  # what botocore's parser leaves of a scalar that is repeated
+        return tostring(stock) == tostring(fast)
     return bool(stock == fast)

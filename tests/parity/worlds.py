@@ -58,6 +58,12 @@ def method_name(model: OperationModel) -> str:
     return str(xform_name(model.name))
 
 
+def stream_in(value: Any) -> str | None:
+    """The member of a result that is a stream."""
+    members = value.items() if isinstance(value, dict) else ()
+    return next((name for name, member in members if hasattr(member, "read")), None)
+
+
 @dataclass(frozen=True)
 class Pair:
     """What was seen in each world, and whether the fast one really was fast with every engine."""
@@ -174,10 +180,10 @@ class SyncWorld(World):
             return None, see_error(error)
 
     def _read(self, value: Any, call: Request) -> Any:
-        if isinstance(value, dict) and hasattr(value.get("Body"), "read"):
-            seen = bodies.read_sync(value["Body"], bodies.READINGS[call.reading])
-            return {**value, "Body": seen}
-        return value
+        name = stream_in(value)
+        if name is None:
+            return value
+        return {**value, name: bodies.read_sync(value[name], bodies.READINGS[call.reading])}
 
     def close(self) -> None:
         self._stack.close()
@@ -208,10 +214,11 @@ class AsyncWorld(World):
             return None, see_error(error)
 
     async def _read(self, value: Any, call: Request) -> Any:
-        if isinstance(value, dict) and hasattr(value.get("Body"), "read"):
-            seen = await bodies.read_async(value["Body"], bodies.READINGS[call.reading])
-            return {**value, "Body": seen}
-        return value
+        name = stream_in(value)
+        if name is None:
+            return value
+        seen = await bodies.read_async(value[name], bodies.READINGS[call.reading])
+        return {**value, name: seen}
 
     def close(self) -> None:
         self._loop.run_until_complete(self._stack.aclose())

@@ -197,8 +197,8 @@ HOSTILE = {
     "trigger on leads": (
         "CREATE TRIGGER t AFTER INSERT ON leads BEGIN INSERT INTO canary VALUES (1); END"
     ),
-    "view for a table": "CREATE VIEW entries AS SELECT load_extension('/tmp/x') AS key",
-    "index on an expression": "CREATE INDEX i ON entries (abs(load_extension('/tmp/x')))",
+    "view for a table": "CREATE VIEW entries AS SELECT load_extension('x') AS key",
+    "index on an expression": "CREATE INDEX i ON entries (abs(load_extension('x')))",
     "virtual table": "CREATE VIRTUAL TABLE v USING fts5(x)",
 }
 
