@@ -10,7 +10,6 @@ Source: `botocore.signers.generate_presigned_url`, `botocore.auth.S3SigV4QueryAu
 from __future__ import annotations
 
 import base64
-import hmac
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -186,10 +185,10 @@ def _v4_query(
 def _v2_query(draft: Draft, method: str, resource: str, expires: str, credentials: Any) -> str:
     """Source: `HmacV1QueryAuth`."""
     content_md5 = content_type = custom = extra = ""
-    headers = {name.lower(): value for name, value in draft.headers.items()}
-    if credentials.token:
-        headers["x-amz-security-token"] = credentials.token
-    if headers:
+    if draft.headers or credentials.token:
+        headers = {name.lower(): value for name, value in draft.headers.items()}
+        if credentials.token:
+            headers["x-amz-security-token"] = credentials.token
         content_md5 = headers.get("content-md5", "").strip()
         content_type = headers.get("content-type", "").strip()
         for name in sorted(headers):
@@ -199,16 +198,13 @@ def _v2_query(draft: Draft, method: str, resource: str, expires: str, credential
             if name.startswith("x-amz-") or name in ("content-md5", "content-type"):
                 extra += f"{rest.encode(name)}={rest.encode(value)}&"
     to_sign = f"{method}\n{content_md5}\n{content_type}\n{expires}\n{custom}{resource}"
-    signed = hmac.digest(credentials.secret_key.encode(), to_sign.encode(), "sha1")
-    signature = base64.b64encode(signed).decode().translate(_BASE64_ENCODED)
+    signed = sigv4.older_signing_key(credentials.secret_key).digest(to_sign)
+    signature = base64.b64encode(signed).decode().replace("+", "%2B").replace("/", "%2F")
     before = f"{draft.query}&" if draft.query else ""
     return (
         f"{before}AWSAccessKeyId={rest.encode(credentials.access_key)}"
-        f"&Signature={signature}&{extra}Expires={expires}"
+        f"&Signature={signature.replace('=', '%3D')}&{extra}Expires={expires}"
     )
-
-
-_BASE64_ENCODED = str.maketrans({"+": "%2B", "/": "%2F", "=": "%3D"})
 
 
 def _resource(path: str, query: str) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import datetime
-import hmac
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -163,7 +162,7 @@ def _sign_v2(
         fields["x-amz-security-token"] = credentials.token
         policy["conditions"].append({"x-amz-security-token": credentials.token})
     fields["policy"] = _encoded(policy)
-    signed = hmac.digest(credentials.secret_key.encode(), fields["policy"].encode(), "sha1")
+    signed = sigv4.older_signing_key(credentials.secret_key).digest(fields["policy"])
     fields["signature"] = base64.b64encode(signed).decode()
 
 

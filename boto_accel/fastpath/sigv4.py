@@ -7,9 +7,10 @@ Source: `botocore.auth.SigV4Auth` and `S3SigV4Auth`; AWS, "Create a signed AWS A
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import sha1, sha256
+from typing import Any
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -19,7 +20,8 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 
 class SigningKey:
     """
-    The key of one day, region and service; kept in memory as the secret itself is.
+    A key that signs with HMAC-SHA256, or another *algorithm* with blocks of 64 bytes (SHA-1); kept
+    in memory as the secret itself is.
 
     HMAC hashes the key anew for each message, twice (RFC 2104). Here that was done once: a
     signature goes on from copies of the two hashes, at a third of the price.
@@ -27,26 +29,42 @@ class SigningKey:
 
     __slots__ = ("_inner", "_outer")
 
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(64, b"\0")  # SHA-256 takes 64 bytes at a time; the key has 32
-        self._inner = sha256(block.translate(_INNER))
-        self._outer = sha256(block.translate(_OUTER))
+    def __init__(self, key: bytes, algorithm: Callable[[bytes], Any] = sha256) -> None:
+        block = (algorithm(key).digest() if len(key) > BLOCK_BYTES else key).ljust(
+            BLOCK_BYTES, b"\0"
+        )
+        self._inner = algorithm(block.translate(_INNER))
+        self._outer = algorithm(block.translate(_OUTER))
 
     def sign(self, text: str) -> str:
-        """HMAC-SHA256 of *text*, in hex."""
+        """The signature of *text*, in hex."""
+        return self._signed(text).hexdigest()
+
+    def digest(self, text: str) -> bytes:
+        """The signature of *text*."""
+        return self._signed(text).digest()
+
+    def _signed(self, text: str) -> Any:
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(text.encode())
         outer.update(inner.digest())
-        return outer.hexdigest()
+        return outer
 
 
+BLOCK_BYTES = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
 @lru_cache(maxsize=64)
+def older_signing_key(secret_key: str) -> SigningKey:
+    """The key of the signatures before version 4. Source: `HmacV1Auth.sign_string`."""
+    return SigningKey(secret_key.encode(), sha1)
+
+
+@lru_cache(maxsize=64)
 def signing_key(secret_key: str, date: str, region: str, service: str) -> SigningKey:
-    """Source: `SigV4Auth.signature`."""
+    """The key of one day, region and service. Source: `SigV4Auth.signature`."""
     key = _hmac(f"AWS4{secret_key}".encode(), date)
     for part in (region, service, "aws4_request"):
         key = _hmac(key, part)
