@@ -16,18 +16,14 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from boto_accel import _compat
-from boto_accel._compat import Declined
 from boto_accel.fastpath.transport.asyncbody import RawBody
 from boto_accel.fastpath.transport.asyncerrors import (
-    IDEMPOTENT,
     answer_error,
     connecting,
-    hung_up,
     payload_error,
     read_timeout_error,
-    translated,
 )
-from boto_accel.fastpath.transport.asyncpool import pools
+from boto_accel.fastpath.transport.asyncpool import AsyncPool, keepalive_of, next_piece
 from boto_accel.fastpath.transport.http1 import (
     LIKE_AIOHTTP,
     AnswerReader,
@@ -248,7 +244,7 @@ class Connection(asyncio.BufferedProtocol):
             self._go_on_writing()
 
 
-class Pool:
+class Pool(AsyncPool):
     """
     The connections of one client on one loop.
 
@@ -257,25 +253,17 @@ class Pool:
     """
 
     def __init__(self, client: Any) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.ready = False
-        self._session = _compat.endpoint_of(client).http_session
-        timeout, self._most = _compat.session_settings(self._session)
-        self._connect_timeout: float | None = timeout.sock_connect
-        self._read_timeout: float | None = timeout.sock_read
-        arguments = _compat.connector_arguments_of(self._session)
-        if not arguments.keys() <= {"keepalive_timeout"}:
-            raise Declined("connector arguments of the user's")
-        self._keepalive: float = arguments.get("keepalive_timeout", 15.0)
+        super().__init__(client)
+        self._connect_timeout: float | None = self._timeout.sock_connect
+        self._read_timeout: float | None = self._timeout.sock_read
+        self._keepalive = keepalive_of(self._session)
         self._ssl: Any = None
         self._idle: dict[str, deque[Connection]] = {}
         self._busy: set[Connection] = set()
         self._opening = 0
         self._waiting: deque[tuple[Turn, str]] = deque()
         self._watch: asyncio.TimerHandle | None = None
-        self._opening_lock = asyncio.Lock()
         self._shared = memoryview(bytearray(READ_BYTES))
-        pools.add(self)
 
     def buffer(self) -> memoryview:
         """
@@ -288,27 +276,12 @@ class Pool:
             return memoryview(bytearray(READ_BYTES))
         return self._shared
 
-    async def open(self) -> None:
-        """
-        Make the client's own aiohttp session, take over its TLS context, and end when it ends.
-
-        Declines a client that is closed, so that stock says what it says then.
-        """
-        async with self._opening_lock:
-            if not self.ready:
-                await self._open()
-
-    async def _open(self) -> None:
-        session = await _compat.aiohttp_session_of(self._session)
-        if session is None or session.connector is None:
-            raise Declined("a closed client")
+    def _opened(self, session: Any) -> None:
         self._ssl = _compat.connector_ssl_of(session.connector)
-        _compat.exit_stack_of(self._session).push_async_callback(self.close)
-        self.ready = True
 
     async def close(self) -> None:
         """Close every connection, as the client's own session does when the client is closed."""
-        self.ready = False
+        await super().close()
         self.close_idle()
         for connection in list(self._busy):
             connection.close()
@@ -325,28 +298,15 @@ class Pool:
 
     # Connections
 
-    async def exchange(self, wire: Wire, endpoint: Any) -> Reply:
-        """
-        Send *wire*, read the answer. Raises botocore's exceptions, as `AIOHTTPSession.send` does.
-        """
-        again = wire.method in IDEMPOTENT and not wire.chunked
-        while True:
-            connection = None
-            try:
-                connection = self._take_idle(endpoint.origin)
-                if connection is None:
-                    connection = await self._connect(endpoint)
-                return await self._exchange_on(connection, wire)
-            except BaseException as error:
-                if connection is not None:
-                    connection.end(False)
-                if not isinstance(error, Exception):
-                    raise
-                if again and hung_up(error):
-                    again = False
-                    continue
-                # Not "from": as in stock, the cause is the context.
-                raise translated(error, wire)  # noqa: B904
+    async def _send(self, wire: Wire, endpoint: Any) -> Reply:
+        connection = self._take_idle(endpoint.origin)
+        if connection is None:
+            connection = await self._connect(endpoint)
+        try:
+            return await self._exchange_on(connection, wire)
+        except BaseException:
+            connection.end(False)
+            raise
 
     async def _exchange_on(self, connection: Connection, wire: Wire) -> Reply:
         reader = connection.begin(wire)
@@ -394,18 +354,12 @@ class Pool:
         self, connection: Connection, wire: Wire, pieces: Iterator[Piece]
     ) -> bool:
         while not connection.answered:
-            piece = await self._next(pieces, wire)
+            piece = await next_piece(self.loop, pieces, wire)
             if piece is None:
                 return True
             connection.write(piece)
             await connection.drain()
         return False
-
-    async def _next(self, pieces: Iterator[Piece], wire: Wire) -> Piece | None:
-        """The next piece; a file is read in a thread, as aiohttp does, not to stall the loop."""
-        if wire.reads_file:
-            return await self.loop.run_in_executor(None, next, pieces, None)
-        return next(pieces, None)
 
     def _take_idle(self, origin: str) -> Connection | None:
         idle = self._idle.get(origin)

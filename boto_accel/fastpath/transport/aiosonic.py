@@ -31,7 +31,7 @@ from boto_accel.fastpath.transport.asyncerrors import (
     payload_error,
     read_timeout_error,
 )
-from boto_accel.fastpath.transport.asyncpool import AsyncPool, Upload
+from boto_accel.fastpath.transport.asyncpool import AsyncPool, Upload, keepalive_of
 from boto_accel.fastpath.transport.http1 import (
     LIKE_AIOHTTP,
     AnswerReader,
@@ -292,12 +292,9 @@ class Pool(AsyncPool):
 
     def __init__(self, client: Any) -> None:
         super().__init__(client)
-        arguments = _compat.connector_arguments_of(self._session)
-        if not arguments.keys() <= {"keepalive_timeout"}:
-            raise Declined("connector arguments of the user's")
         if not self._most:
             raise Declined("connections without a bound")
-        self.keepalive: float = arguments.get("keepalive_timeout", 15.0)
+        self.keepalive = keepalive_of(self._session)
         self.connect_timeout: float | None = self._timeout.sock_connect
         self.read_timeout: float | None = self._timeout.sock_read
         self.tick = min(self.keepalive, self.read_timeout or self.keepalive)  # seconds

@@ -1,5 +1,5 @@
 """
-What the engines over somebody else's client have in common.
+What the async engines have in common.
 
 A pool is one client's, on one loop. It opens once, sends again what aiohttp would send again, and
 raises what `AIOHTTPSession.send` raises.
@@ -19,7 +19,20 @@ from boto_accel._compat import Declined
 from boto_accel.fastpath.transport.asyncerrors import IDEMPOTENT, hung_up, translated
 from boto_accel.fastpath.transport.wire import Piece, Reply, Wire
 
-pools: WeakSet[Any] = WeakSet()  # of every engine; each has `loop` and `close_idle()`
+_pools: WeakSet[AsyncPool] = WeakSet()
+
+
+def keepalive_of(http_session: Any) -> float:
+    """
+    Seconds that an idle connection is kept.
+
+    For engines that connect by themselves: declines any other argument of aiohttp's connector.
+    """
+    arguments = _compat.connector_arguments_of(http_session)
+    if not arguments.keys() <= {"keepalive_timeout"}:
+        raise Declined("connector arguments of the user's")
+    keepalive: float = arguments.get("keepalive_timeout", 15.0)
+    return keepalive
 
 
 class AsyncPool:
@@ -31,7 +44,7 @@ class AsyncPool:
         self._session = _compat.endpoint_of(client).http_session
         self._timeout, self._most = _compat.session_settings(self._session)
         self._opening_lock = asyncio.Lock()
-        pools.add(self)
+        _pools.add(self)
 
     async def open(self) -> None:
         """
@@ -78,6 +91,15 @@ class AsyncPool:
         raise NotImplementedError
 
 
+async def next_piece(
+    loop: asyncio.AbstractEventLoop, pieces: Iterator[Piece], wire: Wire
+) -> Piece | None:
+    """The next piece; a file is read in a thread, as aiohttp does, not to stall the loop."""
+    if wire.reads_file:
+        return await loop.run_in_executor(None, next, pieces, None)
+    return next(pieces, None)
+
+
 class Upload:
     """
     A body that is sent in pieces while its answer is waited for.
@@ -122,19 +144,13 @@ class Upload:
         assert callable(body)
         pieces = body()
         while not answer.done():
-            piece = await self._next(pieces, wire)
+            piece = await next_piece(self._loop, pieces, wire)
             if piece is None:
                 self._all_sent()
                 return True
             self._write(piece)
             await self._make_room(answer)
         return False
-
-    async def _next(self, pieces: Iterator[Piece], wire: Wire) -> Piece | None:
-        """The next piece; a file is read in a thread, as aiohttp does, not to stall the loop."""
-        if wire.reads_file:
-            return await self._loop.run_in_executor(None, next, pieces, None)
-        return next(pieces, None)
 
     async def _make_room(self, answer: asyncio.Task[Any]) -> None:
         room = asyncio.ensure_future(self._drain())
@@ -151,7 +167,7 @@ def _all_pools() -> list[Any]:
     """Those that there are; looked at anew where another thread makes one meanwhile."""
     while True:
         try:
-            return list(pools)
+            return list(_pools)
         except RuntimeError:  # "Set changed size during iteration"
             continue
 
