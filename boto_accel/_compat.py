@@ -392,7 +392,6 @@ def auth_token_of(signer: Any) -> Any:
         _missing(error)
 
 
-_UNCHANGING = {("botocore", "Credentials"), ("aiobotocore", "AioCredentials")}
 _ASSUMED = {
     ("botocore", "AssumeRoleCredentialFetcher"),
     ("aiobotocore", "AioAssumeRoleCredentialFetcher"),
@@ -401,7 +400,7 @@ _ASSUMED = {
 
 def static_key_of(credentials: Any) -> str | None:
     """The access key id of credentials that are never refreshed; None for others."""
-    return credentials.access_key if _kind_of(credentials) in _UNCHANGING else None
+    return credentials.access_key if are_static(credentials) else None
 
 
 def role_of(credentials: Any) -> tuple[Any, ...] | None:
