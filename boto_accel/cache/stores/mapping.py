@@ -8,20 +8,18 @@ longer there; its other contents are left alone.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any
 
 from boto_accel.cache.store import Entry, Ticket
-from boto_accel.cache.stores.forks import watch_forks
-from boto_accel.cache.stores.invalidations import Invalidations
 from boto_accel.cache.stores.lru import LRU, Held
 from boto_accel.cache.stores.notices import Notices
+from boto_accel.cache.stores.one_process import OneProcess
 from boto_accel.cache.stores.record import can_keep, decode_entry, encode_entry
 
 
-class MappingStore:
+class MappingStore(OneProcess):
     """
     For one process: what others do with the same mapping is not seen as an invalidation.
 
@@ -38,17 +36,13 @@ class MappingStore:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._mapping = mapping
-        self._bounds = (max_entries, max_bytes)
         self._notices = Notices(type(mapping).__name__)
-        self._clock = clock
-        self._lock = threading.RLock()  # re-entrant: a signal handler may fork
-        self._begin()
-        watch_forks(self)
+        super().__init__(max_entries, max_bytes, clock)
 
     def _begin(self) -> None:
+        super()._begin()
         self._index: LRU[bool] = LRU(*self._bounds)
         self._is_indexed = False
-        self._invalidations = Invalidations()
 
     def peek(self, key: bytes) -> Entry | None:
         if not self._lock.acquire(blocking=False):
@@ -61,10 +55,6 @@ class MappingStore:
     def get(self, key: bytes) -> Entry | None:
         with self._lock:
             return self._look(key)
-
-    def ticket(self, tags: Iterable[str]) -> Ticket:
-        with self._lock:
-            return self._invalidations.ticket(tags)
 
     def put(self, key: bytes, entry: Entry, ticket: Ticket) -> bool:
         with self._lock:
@@ -100,12 +90,6 @@ class MappingStore:
             keys = [key for key, _ in self._index.live(float("-inf"))]
             return sum(self._forget(key) for key in keys)
 
-    def lead(self, key: bytes) -> bool:
-        return True  # there are no other processes
-
-    def done(self, key: bytes) -> None:
-        pass
-
     def entries(self) -> Iterator[tuple[bytes, Entry]]:
         with self._lock:
             self._index_once()
@@ -115,22 +99,6 @@ class MappingStore:
                 entry = self._read(key)
             if entry is not None:
                 yield key, entry
-
-    def close(self) -> None:
-        pass
-
-    def before_fork(self) -> None:
-        self._lock.acquire()
-
-    def after_fork_in_parent(self) -> None:
-        self._lock.release()
-
-    def after_fork_in_child(self, *, is_prepared: bool) -> None:
-        if is_prepared:
-            self._lock.release()
-        else:
-            self._lock = threading.RLock()
-            self._begin()
 
     # Within; the lock is held
 
