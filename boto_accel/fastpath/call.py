@@ -2,7 +2,7 @@
 One call on the fast path, from parameters to result: quick where all is known, else slow steps.
 
 `prepare` makes the request or says that something is to be learned first; `prepare_slowly` learns
-it; `settle` makes the result of a reply. The two worlds differ in `patch.py` alone.
+it; `read` makes the result of a reply. The two worlds differ in `patch.py` alone.
 """
 
 from __future__ import annotations
