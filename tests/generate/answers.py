@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -20,7 +21,13 @@ from botocore.model import OperationModel, Shape
 from botocore.utils import is_json_value_header
 from hypothesis import strategies as st
 
-from tests.generate import answers_rest_xml
+from tests.generate import (
+    answers_cbor,
+    answers_ec2,
+    answers_json,
+    answers_query,
+    answers_rest_xml,
+)
 from tests.generate.choices import Choices, drawn
 from tests.generate.scalars import HEADER, PLAIN, make_document, make_text, make_timestamp_text
 
@@ -31,8 +38,22 @@ HOST_ID = "vlR7PnpV2Ce81l0PRw6jlUpck7Jo5ZsQjryTjKlc5aLWGVHPZLj5NeC6qMa0emYBDXOo6
 DATE = "Fri, 24 May 2013 00:00:00 GMT"
 BODILESS = (204, 304)  # RFC 9110: never a body, whatever the length header says
 
-# One entry a protocol: (make_body(choices, model) -> bytes, make_error(choices, facts) -> bytes).
-BODIES: dict[str, Any] = {"rest-xml": answers_rest_xml}
+# One entry a protocol: a module with make_body(choices, model, percent) -> bytes and
+# make_error_body(choices, facts) -> bytes.
+BODIES: dict[str, Any] = {
+    "rest-xml": answers_rest_xml,
+    "rest-json": answers_json,
+    "json": answers_json,
+    "query": answers_query,
+    "ec2": answers_ec2,
+    "smithy-rpc-v2-cbor": answers_cbor,
+}
+# The protocols that name an error in headers as well: error_headers(choices, facts).
+ERROR_HEADERS: dict[str, Any] = {
+    "rest-json": answers_json.error_headers,
+    "json": answers_json.error_headers,
+    "smithy-rpc-v2-cbor": answers_json.error_headers,
+}
 
 
 @dataclass(frozen=True)
@@ -135,9 +156,7 @@ def _success_status(choices: Choices, model: OperationModel) -> int:
 
 def _success_body(choices: Choices, model: OperationModel, percent: int) -> bytes:
     shape = model.output_shape
-    if shape is None:
-        return b""
-    payload = shape.serialization.get("payload")
+    payload = shape.serialization.get("payload") if shape is not None else None
     if payload and shape.members[payload].type_name == "string":
         return make_text(choices, PLAIN + 'ä{}"').encode()  # decoded as UTF-8 by the parser
     if payload and shape.members[payload].type_name == "blob":
@@ -151,14 +170,19 @@ def protocol_of(model: OperationModel) -> str:
 
 
 def _request_ids(choices: Choices) -> list[Header]:
-    """The service's ids: S3's pair, one of it, another service's, or none."""
+    """The service's ids: S3's pair, one of it, another service's, both, or none."""
     pair = [("x-amz-request-id", REQUEST_ID), ("x-amz-id-2", HOST_ID)]
-    return choices.pick((pair, pair, pair[:1], pair[1:], [("x-amzn-RequestId", "r-1")], []))
+    others = [("x-amzn-RequestId", "r-1")]
+    return choices.pick((pair, pair, pair[:1], pair[1:], others, [*others, *pair], []))
 
 
 def _member_headers(choices: Choices, model: OperationModel, percent: int) -> list[Header]:
+    return _shape_headers(choices, model.output_shape, percent) if model.output_shape else []
+
+
+def _shape_headers(choices: Choices, output: Any, percent: int) -> list[Header]:
     headers: list[Header] = []
-    for name, shape in (model.output_shape.members if model.output_shape else {}).items():
+    for name, shape in output.members.items():
         location = shape.serialization.get("location")
         header = shape.serialization.get("name", name)
         if header.lower() in ("content-length", "x-amz-request-id"):
@@ -238,6 +262,8 @@ def digests(body: bytes) -> dict[str, str]:
 
 def _checksum_headers(choices: Choices, model: OperationModel, body: bytes) -> list[Header]:
     """Right and wrong checksums, of a whole object and of parts, where the model has them."""
+    if model.service_model.service_name == "dynamodb":
+        return _crc32_header(choices, body)
     if not model.http_checksum.get("responseAlgorithms") or choices.chance(30):
         return []
     right = digests(body)
@@ -245,6 +271,12 @@ def _checksum_headers(choices: Choices, model: OperationModel, body: bytes) -> l
     wrong = digests(body + b"!")[name]
     value = choices.pick((right[name], right[name], wrong, right[name] + "-2", "not base64!", ""))
     return [(f"x-amz-checksum-{name}", value)]
+
+
+def _crc32_header(choices: Choices, body: bytes) -> list[Header]:
+    """DynamoDB's own, which botocore's retry handler checks; seldom wrong."""
+    right = str(zlib.crc32(body))
+    return [("x-amz-crc32", "1" if choices.chance(10) else right)] if choices.chance(50) else []
 
 
 def _odd_headers(choices: Choices) -> list[Header]:
@@ -283,6 +315,25 @@ CODES = (
     ("MadeUp", 418),
     ("", 400),
 )
+# What the other protocols say most, and what botocore treats in its own way.
+COMMON_CODES = (
+    ("ValidationException", 400),
+    ("ResourceNotFoundException", 404),
+    ("ResourceNotFoundException", 400),
+    ("ConditionalCheckFailedException", 400),
+    ("AWS.SimpleQueueService.NonExistentQueue", 400),
+    ("AccessDeniedException", 403),
+    ("ExpiredTokenException", 403),
+    ("ThrottlingException", 400),
+    ("TooManyRequestsException", 429),
+    ("InternalFailure", 500),
+    ("ServiceUnavailable", 503),
+    ("NotModified", 304),
+    ("PermanentRedirect", 301),
+    ("PreconditionFailed", 412),
+    ("MadeUp", 418),
+    ("", 400),
+)
 # botocore retries these; a test that scripts them says how many attempts it expects.
 RETRIED = (("InternalError", 500), ("SlowDown", 503), ("RequestTimeout", 400), ("Throttling", 400))
 
@@ -301,9 +352,27 @@ def make_error(choices: Choices, model: OperationModel) -> RawAnswer:
     """A modelled, common or retried error, in one of the forms errors come in."""
     facts = _error_facts(choices, model)
     body = choices.pick(_ERROR_BODIES)(choices, model, facts)
+    return _error_answer(choices, model, facts, body)
+
+
+def make_modelled_error(choices: Choices, model: OperationModel, shape: Shape) -> RawAnswer:
+    """The error *shape* with fields of its own, whole."""
+    facts = _facts_of(shape)
+    return _error_answer(choices, model, facts, _protocol_error(choices, model, facts))
+
+
+def _error_answer(
+    choices: Choices, model: OperationModel, facts: ErrorFacts, body: bytes
+) -> RawAnswer:
+    headers = [*_request_ids(choices), *_odd_headers(choices)]
+    named = ERROR_HEADERS.get(protocol_of(model))
+    if named is not None:
+        headers += named(choices, facts)
+    if facts.shape is not None:
+        headers += _shape_headers(choices, facts.shape, 70)
     return RawAnswer(
         status=facts.status,
-        headers=tuple(_respell(choices, [*_request_ids(choices), *_odd_headers(choices)])),
+        headers=tuple(_respell(choices, headers)),
         body=body,
         framing=choices.pick(("length", "chunked", "close")),
         label=f"error {facts.code} {facts.status}",
@@ -312,12 +381,16 @@ def make_error(choices: Choices, model: OperationModel) -> RawAnswer:
 
 def _error_facts(choices: Choices, model: OperationModel) -> ErrorFacts:
     if model.error_shapes and choices.chance(40):
-        shape = choices.pick(model.error_shapes)
-        code = shape.metadata.get("error", {}).get("code", shape.name)
-        status = shape.metadata.get("error", {}).get("httpStatusCode", 400)
-        return ErrorFacts(code, int(status), shape=shape)
-    code, status = choices.pick((*CODES, *RETRIED))
+        return _facts_of(choices.pick(model.error_shapes))
+    common = CODES if protocol_of(model) == "rest-xml" else COMMON_CODES
+    code, status = choices.pick((*common, *RETRIED))
     return ErrorFacts(code, status)
+
+
+def _facts_of(shape: Shape) -> ErrorFacts:
+    code = shape.metadata.get("error", {}).get("code", shape.name)
+    status = shape.metadata.get("error", {}).get("httpStatusCode", 400)
+    return ErrorFacts(code, int(status), shape=shape)
 
 
 def _protocol_error(choices: Choices, model: OperationModel, facts: ErrorFacts) -> bytes:
@@ -370,6 +443,21 @@ OTHER_BODIES = (
     b"\xef\xbb\xbf<Result/>",
     b"<Error><Code/></Error>",
     "<Größe/>".encode(),
+    b"[]",
+    b"null",
+    b"7",
+    b'"text"',
+    b'{"a": 1} trailing',
+    b'{"a": NaN}',
+    b"\xef\xbb\xbf{}",
+    b'{"a": 1, "a": 2}',
+    b"[" * 2000,
+    b"\xa0",
+    b"\xbf\xff",
+    b"\xc0",
+    b"\xc2\x00",
+    b"\xfb",
+    b"\xf8\x18",
 )
 
 
@@ -385,6 +473,17 @@ def _insert(choices: Choices, answer: RawAnswer) -> RawAnswer:
 
 def _other_kind(choices: Choices, answer: RawAnswer) -> RawAnswer:
     return replace(answer, body=choices.pick(OTHER_BODIES))
+
+
+def _other_value(choices: Choices, answer: RawAnswer) -> RawAnswer:
+    """One quoted text (JSON) or one text between tags (XML) replaced by a value of another type."""
+    found = list(re.finditer(rb'"[^"\\]*"(?!\s*:)|(?<=>)[^<>]+(?=<)', answer.body))
+    if not found:
+        return answer
+    at = choices.pick(found)
+    value = choices.pick((b"7", b"{}", b"[]", b'""', b"true", b"1e999", b'{"a": 1}', b"[[1]]"))
+    body = answer.body[: at.start()] + value + answer.body[at.end() :]
+    return replace(answer, body=body)
 
 
 def _entities(choices: Choices, answer: RawAnswer) -> RawAnswer:
@@ -410,6 +509,7 @@ _DAMAGES: dict[str, Callable[[Choices, RawAnswer], RawAnswer]] = {
     "cut": _cut_body,
     "junk inside": _insert,
     "other kind": _other_kind,
+    "other value": _other_value,
     "entities": _entities,
     "bad header values": _bad_header_values,
     "long header": _long_header,

@@ -48,26 +48,28 @@ def make_body(choices: Choices, model: OperationModel, percent: int) -> bytes:
     A payload structure is the root; otherwise the members without a location are its children.
     """
     shape = model.output_shape
+    if shape is None:
+        return b""
     payload = shape.serialization.get("payload")
     root_shape = shape.members[payload] if payload else shape
-    children = _children(choices, root_shape, percent, 0)
+    children = make_children(choices, root_shape, percent, 0)
     if not children and choices.chance(50):
         return b""
     root = root_shape.serialization.get("name") or root_shape.name
-    return _spell(Node(root, tuple(children)), make_spelling(choices))
+    return spell(Node(root, tuple(children)), make_spelling(choices))
 
 
 def make_error_body(choices: Choices, facts: Any) -> bytes:
     """S3's `<Error>`, the `<ErrorResponse>` of the other services, or one with little in it."""
     inner = [Node("Code", facts.code), Node("Message", facts.message)]
     if facts.shape is not None:
-        inner += _children(choices, facts.shape, 70, 0)
+        inner += make_children(choices, facts.shape, 70, 0)
     inner += choices.pick(_EXTRAS)
     ids = (Node("RequestId", "4442587FB7D0A2F9"), Node("HostId", "host-id"))
     bare = Node("Error", tuple(inner))
     wrapped = Node("ErrorResponse", (Node("Error", (Node("Type", "Sender"), *inner)), ids[0]))
     forms = (Node("Error", (*inner, *ids)), bare, wrapped, Node("Error", (inner[0],)))
-    return _spell(choices.pick(forms), make_spelling(choices))
+    return spell(choices.pick(forms), make_spelling(choices))
 
 
 _EXTRAS: tuple[Sequence[Node], ...] = (
@@ -82,7 +84,7 @@ _EXTRAS: tuple[Sequence[Node], ...] = (
 # --- the tree ------------------------------------------------------------------------------------
 
 
-def _children(choices: Choices, shape: Any, percent: int, depth: int) -> list[Node]:
+def make_children(choices: Choices, shape: Any, percent: int, depth: int) -> list[Node]:
     """The elements of *shape*'s members that are in the body, and some that no model knows."""
     names = [name for name, member in shape.members.items() if _in_body(member)]
     if shape.is_tagged_union:
@@ -151,7 +153,7 @@ def _value(choices: Choices, shape: Any, tag: str, percent: int, depth: int) -> 
     if shape.type_name == "structure":
         if depth >= DEEPEST:
             return Node(tag)
-        children = tuple(_children(choices, shape, percent, depth + 1))
+        children = tuple(make_children(choices, shape, percent, depth + 1))
         return Node(tag, children, tuple(_attributes(choices, shape)))
     if shape.type_name in ("list", "map"):
         nested = _member(choices, shape, tag, percent, depth + 1)
@@ -220,7 +222,7 @@ def make_spelling(choices: Choices) -> Spelling:
     )
 
 
-def _spell(root: Node, spelling: Spelling) -> bytes:
+def spell(root: Node, spelling: Spelling) -> bytes:
     attributes = ()
     if spelling.prefix:
         attributes = ((f"xmlns:{spelling.prefix}", NAMESPACE),)

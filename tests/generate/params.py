@@ -52,17 +52,20 @@ def valid_params(model: OperationModel) -> st.SearchStrategy[dict[str, Any]]:
     return drawn(make_params, model)
 
 
-def make_params(choices: Choices, model: OperationModel) -> dict[str, Any]:
+def make_params(
+    choices: Choices, model: OperationModel, percent: int | None = None
+) -> dict[str, Any]:
     """
     Parameters botocore accepts for *model*'s operation, in an order of their own.
 
-    Sometimes every member, sometimes only the required ones. Idempotency tokens are given or
-    left for botocore to fill in.
+    About *percent* of the members that may be left out are given; None: sometimes every member,
+    sometimes only the required ones. Idempotency tokens are given or left for botocore to fill in.
     """
     shape = model.input_shape
     if shape is None:
         return {}
-    percent = choices.pick((OPTIONAL_PERCENT, 10, 0, 100))
+    if percent is None:
+        percent = choices.pick((OPTIONAL_PERCENT, 10, 0, 100))
     names = [name for name in shape.members if _wanted(choices, shape, name, percent)]
     if choices.chance(25):
         names.reverse()
