@@ -12,12 +12,13 @@ import datetime
 import os
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import botocore.auth
 import botocore.compat as compat
 import botocore.httpchecksum
+import botocore.loaders
 import botocore.signers
 from botocore.context import get_context
 
@@ -285,6 +286,48 @@ def unread_of(reader: asyncio.StreamReader) -> bool:
 def loader_of(client: Any) -> Any:
     """The loader of models that the client was made with, or None."""
     return getattr(client, "_loader", None)
+
+
+def is_stock_file_loader(loader: Any) -> bool:
+    """Whether *loader* reads files as botocore's `JSONFileLoader` does, with nothing replaced."""
+    cls = botocore.loaders.JSONFileLoader
+    read = vars(cls).get("_load_file")
+    return type(loader) is cls and not vars(loader) and read is _LOAD_FILE
+
+
+_LOAD_FILE = vars(botocore.loaders.JSONFileLoader).get("_load_file")
+
+
+def json_openers() -> Iterable[tuple[str, Callable[..., Any]]]:
+    """(extension, function that opens) of data files, in the order in which botocore tries them."""
+    try:
+        return tuple(botocore.loaders._JSON_OPEN_METHODS.items())
+    except AttributeError as error:
+        _missing(error)
+
+
+def results_of(loader: Any) -> dict[tuple[Any, ...], Any]:
+    """What `instance_cache` keeps for a `Loader`, by name and arguments of its methods."""
+    try:
+        return loader._cache
+    except AttributeError as error:
+        _missing(error)
+
+
+def aliases_of(aliaser: Any) -> tuple[Mapping[str, str], dict[str, str]]:
+    """(old to new parts of event names, names that were changed by them) of an `EventAliaser`."""
+    try:
+        return aliaser._event_aliases, aliaser._alias_name_cache
+    except AttributeError as error:
+        _missing(error)
+
+
+def alias_of(aliaser: Any, event: str) -> str:
+    """The name that *aliaser* gives to *event*."""
+    try:
+        return aliaser._alias_event_name(event)
+    except AttributeError as error:
+        _missing(error)
 
 
 def is_enabled(history: Any) -> bool:

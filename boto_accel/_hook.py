@@ -7,6 +7,8 @@ The one place that assigns anything onto botocore and aiobotocore.
   aiobotocore.signers: botocore copies these functions into each client class it makes, so there
   is no one attribute to wrap. Their *code* is exchanged instead (`CodeSlot`), which covers the
   classes that exist and those to come.
+* What making sessions and clients calls (`MAKING`): methods of botocore that both libraries use
+  (`MakingSlot`).
 
 One owner: installed for the first patch, undone after the last, and the very objects that were
 there are back. Where somebody has wrapped on top of us meanwhile, ours stays and is inert: taking
@@ -25,7 +27,7 @@ import linecache
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import WRAPPER_ASSIGNMENTS
+from functools import WRAPPER_ASSIGNMENTS, partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from itertools import count
@@ -58,10 +60,33 @@ ASYNC = Target(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A method that is wrapped: the attribute *name* of a class."""
+
+    library: str
+    module: str
+    owner: str
+    name: str
+
+    @property
+    def method(self) -> str:
+        return f"{self.owner}.{self.name}"
+
+
+MAKING = (
+    Place("botocore", "botocore.loaders", "JSONFileLoader", "load_file"),
+    Place("botocore", "botocore.loaders", "Loader", "list_available_services"),
+    Place("botocore", "botocore.endpoint_provider", "EndpointProvider", "__init__"),
+    Place("botocore", "botocore.hooks", "BaseEventHooks", "_verify_accept_kwargs"),
+    Place("botocore", "botocore.hooks", "EventAliaser", "__init__"),
+)
+
+
 class _Nobody:
     """What a retired wrapper reads in place of the stack: no patch is in force, ever."""
 
-    send = asend = None
+    send = asend = make = None
 
 
 # Wrapping the API calls
@@ -118,19 +143,40 @@ def _dressed(wrapper: Any, original: Any) -> Callable[..., Any]:
     return wrapper
 
 
+def wrap_making(
+    name: str, original: Callable[..., Any]
+) -> tuple[Callable[..., Any], Callable[[], None]]:
+    """The same for the method *name* ("Loader.load_data") in `MAKING`."""
+    source: Any = stack
+
+    def making(self: Any, *args: Any, **kwargs: Any) -> Any:
+        make = source.make
+        if make is None:
+            return original(self, *args, **kwargs)
+        return make(name, original, self, args, kwargs)
+
+    def retire() -> None:
+        nonlocal source
+        source = _Nobody
+
+    return _dressed(making, original), retire
+
+
 _WRAP = {"send": wrap_send, "asend": wrap_asend}
+Wrap = Callable[[Callable[..., Any]], tuple[Callable[..., Any], Callable[[], None]]]
 
 
 class MethodSlot:
     """
-    The class attribute `_make_api_call` of one library. Changed under the lock of the stack.
+    One class attribute, such as `_make_api_call`. Changed under the lock of the stack.
 
     The wrapper is kept when it is taken off, and put on again: entering and leaving a patch for
     each call of a decorated function makes no new functions.
     """
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
+    def __init__(self, place: Place, wrap: Wrap) -> None:
+        self._place = place
+        self._wrap_with = wrap
         self._owner: type | None = None
         self._original: Any = None
         self._ours: Callable[..., Any] | None = None
@@ -144,7 +190,7 @@ class MethodSlot:
         owner, current = self._owner_and_current()
         # 1. Taken off cleanly the last time, and nothing has changed since.
         if self._ours is not None and owner is self._owner and current is self._original:
-            setattr(owner, METHOD, self._ours)
+            setattr(owner, self._place.name, self._ours)
         # 2. New, or whether we are inside what is there cannot be seen.
         elif self._ours is None or not lies_beneath(self._ours, current):
             self._wrap(owner, current)
@@ -152,34 +198,56 @@ class MethodSlot:
 
     def _wrap(self, owner: type, current: Any) -> None:
         self._retire()  # at most one of ours ever acts
-        ours, self._retire = _WRAP[self._target.method](current)
+        ours, self._retire = self._wrap_with(current)
         self._owner, self._original, self._ours = owner, current, ours
-        setattr(owner, METHOD, ours)
+        setattr(owner, self._place.name, ours)
 
     def undo(self) -> None:
-        if self._owner is not None and self._owner.__dict__.get(METHOD) is self._ours:
-            setattr(self._owner, METHOD, self._original)
+        name = self._place.name
+        if self._owner is not None and self._owner.__dict__.get(name) is self._ours:
+            setattr(self._owner, name, self._original)
 
     def _owner_and_current(self) -> tuple[type, Any]:
-        target = self._target
-        module = importlib.import_module(target.client_module)
-        owner = getattr(module, target.client_class, None)
+        place = self._place
+        owner = getattr(importlib.import_module(place.module), place.owner, None)
         if not isinstance(owner, type):
-            raise _unsupported(target, f"{target.client_module}.{target.client_class}")
-        if METHOD not in owner.__dict__:
-            raise _unsupported(target, f"{target.client_module}.{target.client_class}.{METHOD}")
-        return owner, owner.__dict__[METHOD]
+            raise _unsupported(place, f"{place.module}.{place.owner}")
+        if place.name not in owner.__dict__:
+            raise _unsupported(place, f"{place.module}.{place.method}")
+        return owner, owner.__dict__[place.name]
+
+
+class MakingSlot(MethodSlot):
+    """
+    A method in `MAKING`, if it is botocore's own: what somebody has put in its place is not
+    spared, but called as often as stock calls it.
+    """
+
+    def install(self) -> None:
+        try:
+            _, current = self._owner_and_current()
+        except UnsupportedBotocoreError:
+            return  # clients are made as stock makes them
+        ours = self._ours
+        if is_own(current, self._place.module) or (ours and lies_beneath(ours, current)):
+            super().install()
+
+
+def is_own(function: Any, module: str) -> bool:
+    """Whether *function* is one that *module* of botocore has made itself."""
+    made_there = getattr(function, "__module__", None) == module
+    return isinstance(function, FunctionType) and made_there and "__wrapped__" not in vars(function)
 
 
 def _nothing() -> None:
     pass
 
 
-def _unsupported(target: Target, wanted: str) -> UnsupportedBotocoreError:
-    library = importlib.import_module(target.library)
+def _unsupported(place: Place, wanted: str) -> UnsupportedBotocoreError:
+    library = importlib.import_module(place.library)
     version = getattr(library, "__version__", "of unknown version")
     where = str(getattr(library, "__file__", None) or "unknown place")
-    return UnsupportedBotocoreError("patching", f"{target.library} {version}", wanted, where)
+    return UnsupportedBotocoreError("patching", f"{place.library} {version}", wanted, where)
 
 
 def lies_beneath(ours: Callable[..., Any], top: Any) -> bool:
@@ -344,7 +412,8 @@ class LibraryHook:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._calls = MethodSlot(target)
+        calls = Place(target.library, target.client_module, target.client_class, METHOD)
+        self._calls = MethodSlot(calls, _WRAP[target.method])
         self._presigning = [CodeSlot(target, name) for name in PRESIGNERS]
 
     def check(self) -> None:
@@ -414,6 +483,8 @@ def prepare() -> None:
         sys.meta_path.insert(0, _watch)
     importlib.import_module(SYNC.client_module)
     importlib.import_module(SYNC.signers_module)
+    for place in MAKING:
+        importlib.import_module(place.module)
     if ASYNC.client_module in sys.modules:
         importlib.import_module(ASYNC.client_module)  # waits if another thread is executing it
         importlib.import_module(ASYNC.signers_module)
@@ -435,6 +506,8 @@ def _on_first() -> None:
             hook.check()
         for hook in hooks:
             hook.install()
+        for slot in _making:
+            slot.install()
     except BaseException:
         _on_last()
         raise
@@ -448,6 +521,8 @@ def _is_imported(name: str) -> bool:
 def _on_last() -> None:
     _sync_hook.undo()
     _async_hook.undo()
+    for slot in _making:
+        slot.undo()
     dismiss()
 
 
@@ -462,4 +537,5 @@ def _on_aiobotocore() -> None:
 stack = Stack(_on_first, _on_last)
 _sync_hook = LibraryHook(SYNC)
 _async_hook = LibraryHook(ASYNC)
+_making = [MakingSlot(place, partial(wrap_making, place.method)) for place in MAKING]
 _watch = ImportWatch(ASYNC.client_module, _on_aiobotocore)

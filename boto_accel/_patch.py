@@ -92,6 +92,21 @@ class Patch:
         """An awaitable of the same, for aiobotocore."""
         return stock(client, *args, **kwargs)
 
+    def make(
+        self,
+        name: str,
+        stock: Callable[..., Any],
+        owner: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """
+        What the method *name* ("Loader.load_data") of *owner* returns: one of `_hook.MAKING`.
+
+        The first patch that has a `make` takes it for all clients, however it is narrowed.
+        """
+        return stock(owner, *args, **kwargs)
+
     def _entered_first(self) -> None:
         """Open what calls will need. What it raises, entering raises, and nothing has changed."""
 
@@ -105,7 +120,7 @@ class Patch:
         return self.unrestricted or self._narrowing.admits(client, operation)
 
     def takes_part(self, method: str) -> bool:
-        """Whether the subclass has a `presign` or `apresign` (*method*) of its own."""
+        """Whether the subclass has a `presign`, `apresign` or `make` (*method*) of its own."""
         return getattr(type(self), method) is not getattr(Patch, method)
 
     # What a user does

@@ -1,7 +1,7 @@
 """
 The patches in force.
 
-`active` and the four entries of the hook are replaced, never mutated: readers take no lock, and
+`active` and the five entries of the hook are replaced, never mutated: readers take no lock, and
 each reads one attribute. All that can be decided without the call is decided here, when a patch
 comes or goes.
 """
@@ -25,6 +25,8 @@ Stock = Callable[[Any, str, Mapping[str, Any]], Any]
 Send = Callable[[Any, str, Mapping[str, Any], Stock], Any]
 # presign(client, args, kwargs, stock); stock(client, *args, **kwargs)
 Presign = Callable[[Any, tuple[Any, ...], Mapping[str, Any], Callable[..., Any]], Any]
+# make(name, stock, owner, args, kwargs); stock(owner, *args, **kwargs)
+Make = Callable[[str, Callable[..., Any], Any, tuple[Any, ...], Mapping[str, Any]], Any]
 
 
 class Layer(IntEnum):
@@ -45,7 +47,7 @@ class Stack:
     on_last: called after the last patch has gone.
 
     `send` and `asend` are what the hooks of the API calls call, `presign` and `apresign` those of
-    presigning; None where no patch in force has a part in it.
+    presigning, `make` those of making clients; None where no patch in force has a part in it.
     """
 
     def __init__(self, on_first: Callable[[], None], on_last: Callable[[], None]) -> None:
@@ -57,6 +59,7 @@ class Stack:
         self.asend: Send | None = None
         self.presign: Presign | None = None
         self.apresign: Presign | None = None
+        self.make: Make | None = None
         self._on_first = on_first
         self._on_last = on_last
         self._opened = False
@@ -86,9 +89,11 @@ class Stack:
             after = step(before)
             send, asend = sender(after, "send"), sender(after, "asend")
             presign, apresign = presigner(after, "presign"), presigner(after, "apresign")
+            make = maker(after)
         self.active = after
         self.send, self.asend = send, asend
         self.presign, self.apresign = presign, apresign
+        self.make = make
 
 
 def _layer_of(patch: Patch) -> Layer:
@@ -185,3 +190,15 @@ def _presigned_operation(stock: Callable[..., Any], args: tuple[Any, ...]) -> st
         return "PutObject"
     method = args[0] if args else None
     return method if isinstance(method, str) else ""  # stock says what is wrong with it
+
+
+def maker(active: tuple[Patch, ...]) -> Make | None:
+    """
+    What has a part in making clients while *active* is in force: the first patch that has one.
+
+    Narrowed or not, since there is no client yet to narrow by, and what is made is the same.
+    """
+    for patch in active:
+        if patch.takes_part("make"):
+            return patch.make
+    return None

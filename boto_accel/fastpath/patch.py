@@ -19,6 +19,8 @@ from boto_accel._stack import Layer, Stock
 from boto_accel.errors import InvalidOptionError
 from boto_accel.fastpath import call, presign, presign_post, shadow, state
 from boto_accel.fastpath.call import Prepared
+from boto_accel.fastpath.making.documents import documents
+from boto_accel.fastpath.making.makers import MAKERS
 from boto_accel.fastpath.plan import Plan, PostPlan, PresignPlan
 from boto_accel.fastpath.state import ClientState, state_of
 from boto_accel.fastpath.steps import arun, run
@@ -72,6 +74,7 @@ class Accelerate(Patch):
         _active.discard(id(self))
         if not _active:
             state.close_idle_connections()
+            documents.forget()
 
     def send(self, client: Any, operation: str, params: Mapping[str, Any], stock: Stock) -> Any:
         """One call of boto3."""
@@ -257,6 +260,10 @@ class Accelerate(Patch):
         if raised is not None:
             raise raised
         return await stock(client, *args, **kwargs) if made is None else made
+
+    def make(self, name: str, stock: Any, owner: Any, args: Any, kwargs: Any) -> Any:
+        """A step of making a session or client, of boto3 and aiobotocore alike."""
+        return MAKERS[name](stock, owner, args, kwargs)
 
     def __repr__(self) -> str:
         return f"<accelerate http={self.http!r} fast={self.stats.fast}>"
