@@ -5,11 +5,13 @@
 
 PYTHON ?= python3
 # More arguments: make test PYTEST="-k signing -x", make test-matrix MATRIX="--only oldest",
-# make bench BENCH="--json", make soak SOAK="--world async --http aiohttp".
+# make bench BENCH="--json", make soak SOAK="--world async --http aiohttp",
+# make sweep SWEEP="--service sqs --seed 1".
 PYTEST ?=
 MATRIX ?=
 BENCH ?=
 SOAK ?=
+SWEEP ?=
 
 VENV := .venv
 VENVS := .venvs
@@ -21,7 +23,7 @@ DEMO := $(VENV)/.demo-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test soak lint types build smoke bench test-matrix format clean
+.PHONY: demo test soak sweep lint types build smoke bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -33,6 +35,11 @@ test: $(DEV)
 # 200,000 calls in each world, with faults, interruptions and closings: about ten minutes.
 soak: $(DEV)
 	$(RUN) -m tests.soak $(SOAK)
+
+# Every operation of every service, stock and fast: about an hour of one core. Goes on where it was
+# interrupted, and writes docs/parity.md.
+sweep: $(DEV)
+	$(RUN) -m tests.sweep $(SWEEP)
 
 lint: $(DEV)
 	$(RUN) -m ruff check .

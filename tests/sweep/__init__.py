@@ -1,0 +1,1 @@
+"""The parity sweep: every operation of every service, stock and fast, on a real HTTP server."""

@@ -1,0 +1,80 @@
+"""docs/parity.md, written from the reports of a whole sweep."""
+
+from __future__ import annotations
+
+import datetime
+from importlib import metadata
+from pathlib import Path
+
+from tests.sweep.results import Counts, ServiceReport, total
+from tests.sweep.tables import by_protocol
+
+PAGE = Path(__file__).parents[2] / "docs" / "parity.md"
+
+HEAD = """# Parity
+
+Written by `make sweep` on {date} with botocore {botocore} and aiobotocore {aiobotocore}, seed
+`{seed}`: do not edit.
+
+Every operation of every service that botocore ships was called on a stock client and on one
+inside `accelerate()`, against an HTTP server on this machine, with parameters, answers and errors
+made from the models: {services} services, {cases} cases. What went over the wire, and what came
+back or was raised, is compared exactly.
+
+* **equal**: went fast, and all was equal.
+* **fallback**: handed to stock, whole, for one of the reasons below; the outcome was equal as well.
+* **different**: must be 0. A plan that the fast path gave up by itself is counted here, too.
+* **unsent**: of all cases, those with valid parameters that stock refuses before it sends anything
+  (endpoint rules, handlers): no request was there to compare.
+
+| protocol, world | operations | cases | equal | fallback | different | unsent |
+| --- | --: | --: | --: | --: | --: | --: |
+"""
+
+
+def write_page(path: Path, reports: list[ServiceReport], seed: str) -> None:
+    """The page of *reports*, which are of all services in both worlds."""
+    everything = total(reports)
+    text = HEAD.format(
+        date=datetime.date.today().isoformat(),
+        botocore=metadata.version("botocore"),
+        aiobotocore=metadata.version("aiobotocore"),
+        seed=seed,
+        services=len({report.service for report in reports}),
+        cases=f"{everything.cases:,}",
+    )
+    rows = {**by_protocol(reports), "all": everything}
+    text += "".join(_row(name, counts) for name, counts in rows.items())
+    text += _reasons(rows)
+    text += _never_fast(reports)
+    path.write_text(text)
+
+
+def _row(name: str, counts: Counts) -> str:
+    numbers = (counts.operations, counts.cases, counts.equal, counts.fallbacks.total())
+    cells = [f"{n:,}" for n in (*numbers, counts.different, counts.unsent)]
+    return f"| {name} | {' | '.join(cells)} |\n"
+
+
+def _reasons(rows: dict[str, Counts]) -> str:
+    lines = [
+        "\n## Why calls fell back\n\n| protocol, world | reason | cases |\n| --- | --- | --: |\n"
+    ]
+    for name, counts in rows.items():
+        for reason, number in counts.fallbacks.most_common():
+            lines.append(f"| {name} | {reason} | {number:,} |\n")
+    return "".join(lines)
+
+
+def _never_fast(reports: list[ServiceReport]) -> str:
+    """Operations without one fast case, by reason; the sync world stands for both."""
+    found: dict[str, list[str]] = {}
+    for report in sorted(reports, key=lambda each: each.service):
+        for operation, reasons in report.slow_operations.items():
+            if report.flavour == "sync":
+                found.setdefault(", ".join(reasons), []).append(f"{report.service}.{operation}")
+    lines = ["\n## Operations that are always stock's\n\n| why | operations |\n| --- | --- |\n"]
+    for reasons, operations in sorted(found.items(), key=lambda each: -len(each[1])):
+        shown = ", ".join(operations[:20]) + (", ..." if len(operations) > 20 else "")
+        lines.append(f"| {reasons} | {len(operations):,}: {shown} |\n")
+    return "".join(lines)
