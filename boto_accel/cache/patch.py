@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import botocore.waiter
 from botocore.exceptions import ClientError
 
+from boto_accel._bodies import Read, body_of, length_of, read_body
 from boto_accel._call import Call, Flavour
 from boto_accel._effects import Await, Blocking, Detach, Forward, Sleep, Steps
 from boto_accel._patch import Patch
@@ -33,7 +34,6 @@ from boto_accel._stack import Layer
 from boto_accel.cache import freshness, options, policy
 from boto_accel.cache.attempt import Attempt, Found
 from boto_accel.cache.background import Background
-from boto_accel.cache.bodies import Read, body_of, length_of, read_body
 from boto_accel.cache.codec import ERROR, REPLY, Damaged, Kept, Unencodable, decode, encode
 from boto_accel.cache.counts import CacheStats
 from boto_accel.cache.flights import Flight, Flights, Landing

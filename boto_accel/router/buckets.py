@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from boto_accel._call import Call
+from boto_accel._clienterrors import refusal
 from boto_accel._effects import Forward, Steps
-from boto_accel.router.clienterrors import for_user, refusal
+from boto_accel._tokens import text_of, token_of
+from boto_accel.router.clienterrors import for_user
 from boto_accel.router.listing import is_empty
 from boto_accel.router.rules import Rules
-from boto_accel.router.tokens import text_of, token_of
 
 if TYPE_CHECKING:
     from boto_accel.router.routing import Router

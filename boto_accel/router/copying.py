@@ -24,9 +24,9 @@ from urllib.parse import urlencode
 from botocore.exceptions import ClientError
 
 from boto_accel._call import Call, Flavour
+from boto_accel._clienterrors import refusal
+from boto_accel._conditions import failed_condition
 from boto_accel._effects import Await, Blocking, Effect, Forward, Steps
-from boto_accel.router.clienterrors import refusal
-from boto_accel.router.conditions import failed_condition
 from boto_accel.router.copysource import Source, read_copy_source
 from boto_accel.router.rules import Place
 

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from boto_accel._call import Call
+from boto_accel._clienterrors import refusal
 from boto_accel._effects import Steps
-from boto_accel.router.clienterrors import refusal
+from boto_accel._tokens import text_of, token_of
 from boto_accel.router.rules import Place
-from boto_accel.router.tokens import text_of, token_of
 
 if TYPE_CHECKING:
     from boto_accel.router.routing import Router

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from boto_accel.router.conditions import failed_condition
+from boto_accel._conditions import failed_condition
 from tests.fastpath.callers import open_caller
 from tests.router.stores import KEYS, MAPPING, Stores
 from tests.servers.clients import make_client

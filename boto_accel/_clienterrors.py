@@ -1,0 +1,33 @@
+"""Errors of S3 that this package raises in its place, as a client raises them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from boto_accel._call import Call
+
+
+def error_class(client: Any, response: Mapping[str, Any]) -> Any:
+    """Source: `BaseClient._make_api_call`."""
+    error = response.get("Error", {})
+    return client.exceptions.from_code(error.get("QueryErrorCode") or error.get("Code"))
+
+
+def refusal(call: Call, code: str, message: str, status: int, **more: Any) -> ClientError:
+    """An error as S3 would answer *call* with."""
+    return refusal_of(call.client, call.operation, code, message, status, **more)
+
+
+def refusal_of(
+    client: Any, operation: str, code: str, message: str, status: int, **more: Any
+) -> ClientError:
+    """The same, for what is no call. more: members of the `Error`."""
+    response = {
+        "Error": {"Code": code, "Message": message, **more},
+        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}, "RetryAttempts": 0},
+    }
+    made: ClientError = error_class(client, response)(response, operation)
+    return made

@@ -1,0 +1,87 @@
+"""
+Conditional requests of S3. Source: RFC 9110, section 13; S3 API, GetObject, and CopyObject with its
+"x-amz-copy-source-if-*".
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+_HEADERS = {
+    "IfMatch": "If-Match",
+    "IfNoneMatch": "If-None-Match",
+    "IfModifiedSince": "If-Modified-Since",
+    "IfUnmodifiedSince": "If-Unmodified-Since",
+}
+_OF_COPIES = "CopySource"
+
+
+def failed_condition(
+    params: Mapping[str, Any], etag: str, modified: datetime.datetime, kind: str = _OF_COPIES
+) -> str | None:
+    """
+    The header of the condition in *params* that the object does not meet; None if it meets all.
+
+    kind: what the names of the parameters begin with: "CopySource", or "" for those of reads.
+    An entity tag counts for more than a date: with IfMatch that holds, IfUnmodifiedSince is not
+    asked.
+    """
+    named = {name: params.get(kind + name) for name in _HEADERS}
+    given = {name: value for name, value in named.items() if value is not None}
+    failed = _failed(given, etag, modified)
+    if failed is None:
+        return None
+    return f"x-amz-copy-source-{_HEADERS[failed]}" if kind else _HEADERS[failed]
+
+
+def _failed(given: Mapping[str, Any], etag: str, modified: datetime.datetime) -> str | None:
+    if "IfMatch" in given:
+        if not _matches(given["IfMatch"], etag):
+            return "IfMatch"
+    elif "IfUnmodifiedSince" in given:
+        until = _moment(given["IfUnmodifiedSince"])
+        if until is not None and modified > until:
+            return "IfUnmodifiedSince"
+    if "IfNoneMatch" in given:
+        if _matches(given["IfNoneMatch"], etag):
+            return "IfNoneMatch"
+    elif "IfModifiedSince" in given:
+        since = _moment(given["IfModifiedSince"])
+        if since is not None and modified <= since:
+            return "IfModifiedSince"
+    return None
+
+
+def _matches(tags: str, etag: str) -> bool:
+    named = [_bare(tag) for tag in tags.split(",")]
+    return "*" in named or _bare(etag) in named
+
+
+def _bare(tag: str) -> str:
+    return tag.strip().removeprefix("W/").strip('"')
+
+
+def _moment(given: Any) -> datetime.datetime | None:
+    """To the second, as HTTP has it; None for what is no date. A time without a zone is local."""
+    moment = given
+    if isinstance(given, int | float):
+        moment = datetime.datetime.fromtimestamp(given, datetime.timezone.utc)
+    elif isinstance(given, str):
+        moment = _read_date(given)
+    elif isinstance(given, datetime.date) and not isinstance(given, datetime.datetime):
+        moment = datetime.datetime(given.year, given.month, given.day)
+    return (
+        None if moment is None else moment.astimezone(datetime.timezone.utc).replace(microsecond=0)
+    )
+
+
+def _read_date(text: str) -> datetime.datetime | None:
+    for read in (datetime.datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            return read(text)
+        except (TypeError, ValueError):
+            continue
+    return None
