@@ -26,8 +26,8 @@ from botocore.exceptions import ClientError
 from boto_accel._call import Call, Flavour
 from boto_accel._clienterrors import refusal
 from boto_accel._conditions import failed_condition
+from boto_accel._copysource import Source, read_copy_source
 from boto_accel._effects import Await, Blocking, Effect, Forward, Steps
-from boto_accel.router.copysource import Source, read_copy_source
 from boto_accel.router.rules import Place
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from boto_accel._call import Flavour
-from boto_accel.router.copysource import read_copy_source
+from boto_accel._copysource import read_copy_source
 from boto_accel.router.errors import UnroutableError
 from boto_accel.router.routing import Router
 from boto_accel.router.rules import Place

@@ -8,7 +8,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from boto_accel.router.copysource import Source, read_copy_source
+from boto_accel._copysource import Source, read_copy_source
 from boto_accel.router.rules import Rules, parse_rules
 from boto_accel.router.translate import (
     Operation,
