@@ -42,7 +42,14 @@ class MotoServer:
 
     def reset(self) -> None:
         """Forget all buckets, tables and so on."""
-        request = urllib.request.Request(self.endpoint_url + "/moto-api/reset", method="POST")
+        self._post("reset")
+
+    def seed(self) -> None:
+        """The ids and the choices that moto makes at random begin anew, always with the same."""
+        self._post("seed?a=1")
+
+    def _post(self, what: str) -> None:
+        request = urllib.request.Request(f"{self.endpoint_url}/moto-api/{what}", method="POST")
         with urllib.request.urlopen(request, timeout=30) as answer:
             answer.read()
 
