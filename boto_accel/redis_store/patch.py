@@ -1,0 +1,206 @@
+"""
+`redis_s3()`: calls of S3, answered by Redis or Valkey.
+
+A call of a client whose endpoint_url is one of ours ends here; every other call goes on.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.validate import ParamValidator
+
+from boto_accel._call import Call
+from boto_accel._effects import Sleep, Steps
+from boto_accel._patch import Patch
+from boto_accel._stack import Layer
+from boto_accel.errors import InvalidOptionError
+from boto_accel.redis_store import events
+from boto_accel.redis_store.answers import answer_of, error_of
+from boto_accel.redis_store.bodies import Source
+from boto_accel.redis_store.errors import UnpresignableError
+from boto_accel.redis_store.links import check_redis
+from boto_accel.redis_store.operations import OPERATIONS, WITH_BODY, is_plain
+from boto_accel.redis_store.params import check_known
+from boto_accel.redis_store.records import DamagedError
+from boto_accel.redis_store.semantics import Refusal
+from boto_accel.redis_store.state import ClientState, state_of
+from boto_accel.redis_store.store import Options, Reply, Store, TroubleError
+from boto_accel.redis_store.troubles import is_tried_again, translated
+
+_LONGEST_DELAY_S = 20.0  # seconds; `botocore.retries.standard.ExponentialBackoff`
+
+
+class RedisPatch(Patch):
+    """See `redis_s3`, which makes it."""
+
+    layer = Layer.STORE
+
+    def __init__(
+        self, options: Options, *, clock: Callable[[], float] = time.time, **narrowing: Any
+    ) -> None:
+        super().__init__(services="s3", **narrowing)
+        self.options = options
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"<RedisPatch {self.options}>"
+
+    def matches(self, client: Any, operation: str) -> bool:
+        return super().matches(client, operation) and state_of(client) is not None
+
+    def handle(self, call: Call) -> Steps:
+        client, operation = call.client, call.operation
+        state = state_of(client)
+        assert state is not None  # by `matches`
+        quiet = state.is_quiet(client, operation)
+        params: Mapping[str, Any] = call.params
+        context: dict[str, Any] = {}
+        if not quiet or not is_plain(operation, params):
+            params, answered = yield from _prepare(call, state, context)
+            if answered is not None:
+                return (yield from events.finish(call, answered[1], context, answered[0]))
+        try:
+            check_known(operation, params)
+            reply, retries = yield from self._attempts(call, state, params, context)
+        except _FinalRefusal as final:
+            parsed = error_of(operation, final.refusal, final.retries, is_last=final.is_last)
+        except Refusal as refusal:
+            parsed = error_of(operation, refusal, 0, is_last=False)
+        else:
+            parsed = answer_of(operation, reply, retries)
+            if quiet:
+                return parsed
+        return (yield from events.finish(call, parsed, context, None))
+
+    def _attempts(
+        self, call: Call, state: ClientState, params: Mapping[str, Any], context: Mapping[str, Any]
+    ) -> Steps:
+        """(reply, how often it was tried again), with the client's retry configuration."""
+        steps = OPERATIONS[call.operation]
+        store = Store(call.client, state, self.options, self._clock)
+        third: Any = context
+        if call.operation in WITH_BODY:
+            third = Source(params.get("Body", b""))
+        retries = 0
+        while True:
+            try:
+                reply: Reply = yield from steps(store, params, third)
+                return reply, retries
+            except (TroubleError, Refusal, DamagedError) as raised:
+                error = _error_of(raised, state)
+            is_last = retries + 1 >= state.attempts
+            again = is_tried_again(error)
+            if not again or is_last or (isinstance(third, Source) and not third.can_rewind):
+                if isinstance(error, Refusal):
+                    raise _FinalRefusal(error, retries, is_last=again and is_last)
+                raise error
+            yield Sleep(_delay(state, retries))
+            retries += 1
+            if isinstance(third, Source):
+                third.rewind()
+
+    def presign(
+        self,
+        client: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        stock: Callable[..., Any],
+    ) -> Any:
+        if state_of(client) is None:
+            return stock(client, *args, **kwargs)
+        raise UnpresignableError(stock.__name__)
+
+    async def apresign(
+        self,
+        client: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        stock: Callable[..., Any],
+    ) -> Any:
+        if state_of(client) is None:
+            return await stock(client, *args, **kwargs)
+        raise UnpresignableError(stock.__name__)
+
+
+class _FinalRefusal(Exception):
+    def __init__(self, refusal: Refusal, retries: int, *, is_last: bool) -> None:
+        super().__init__(refusal)
+        self.refusal = refusal
+        self.retries = retries
+        self.is_last = is_last
+
+
+def _error_of(raised: Exception, state: ClientState) -> Exception:
+    if isinstance(raised, TroubleError):
+        return raised.error
+    if isinstance(raised, Refusal):
+        return raised
+    return translated(raised, state.address)
+
+
+def _delay(state: ClientState, retries: int) -> float:
+    """
+    Seconds. Source: `botocore.retryhandler.delay_exponential` with the base "rand" of
+    `data/_retry.json`; `botocore.retries.standard.ExponentialBackoff`.
+    """
+    delay = random.random() * 2.0**retries
+    return delay if state.is_legacy else min(delay, _LONGEST_DELAY_S)
+
+
+def _prepare(call: Call, state: ClientState, context: dict[str, Any]) -> Steps:
+    """
+    (parameters, answer): what handlers make of the parameters, valid for botocore.
+
+    answer: (HTTP response, parsed) where a handler of before-call has one, as botocore's Stubber.
+    """
+    client = call.client
+    model = client.meta.service_model.operation_model(call.operation)
+    context.update(events.context_of(client, model))
+    params = yield from events.emit_params(call, model, context)
+    if state.validates:
+        report = ParamValidator().validate(params, model.input_shape)
+        if report.has_errors():
+            raise events.invalid(report)
+    answered = None
+    if state.handlers(client, "before-call", call.operation):
+        answered = yield from events.emit_before_call(call, model, params, context)
+    return params, answered
+
+
+def redis_s3(
+    *,
+    default_ttl: float | None = None,
+    replaced_ttl: float = 600.0,
+    clients: Any = None,
+    operations: Any = None,
+) -> RedisPatch:
+    """
+    A patch that answers calls of S3 clients whose endpoint_url is redis://, rediss://, unix://,
+    redis+cluster://, redis+sentinel:// or redis+embedded://; for boto3, botocore, aiobotocore and
+    aioboto3. See docs/redis.md.
+
+    default_ttl: seconds that an object lives which has no time to live of its own; None for ever.
+    replaced_ttl: seconds that a long object can still be read to its end after it was replaced.
+    clients, operations: only these; None for all.
+
+    Raises InvalidOptionError, MissingExtraError.
+    """
+    if default_ttl is not None and not _is_seconds(default_ttl):
+        raise InvalidOptionError("default_ttl", default_ttl, "seconds, more than 0; None for ever")
+    if not _is_seconds(replaced_ttl):
+        raise InvalidOptionError("replaced_ttl", replaced_ttl, "seconds, more than 0")
+    check_redis()
+    options = Options(default_ttl, replaced_ttl)
+    return RedisPatch(options, clients=clients, operations=operations)
+
+
+def _is_seconds(value: object) -> bool:
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0.001 <= value <= 3_000_000_000
+    )

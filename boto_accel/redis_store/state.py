@@ -1,0 +1,141 @@
+"""
+What is kept with a client: its address, its link, and which handlers of the user's have a part.
+
+In the client's own `__dict__`, so that it dies with it (`_compat.keep_on`). A link closes with its
+client: that of a sync client is an entry in its session's container of pools, that of an async
+one is on the exit stack of its session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from typing import Any
+
+from boto_accel import _compat
+from boto_accel.redis_store.keys import CLUSTER_SHARDS, Schema
+from boto_accel.redis_store.links import AsyncLink, Link
+from boto_accel.redis_store.settings import settings_of
+from boto_accel.redis_store.urls import is_ours, read_url
+
+STATE_KEY = "_boto_accel_redis"
+_LINK_KEY = "boto_accel_redis"  # in the container of pools of a urllib3 session
+_EVENTS = ("provide-client-params", "before-parameter-build", "before-call", "after-call")
+_OWN = ("botocore", "aiobotocore", "boto3", "aioboto3", "s3transfer", "boto_accel")
+_of_parents: list[Any] = []  # not closed in a child: the sockets are the parent's
+
+
+class ClientState:
+    """Guarding: `_lock` while a link is made; handlers are worked out anew, never mutated."""
+
+    def __init__(self, client: Any) -> None:
+        self.address = read_url(client.meta.endpoint_url)
+        self.schema = Schema(
+            self.address.prefix, CLUSTER_SHARDS if self.address.kind == "cluster" else 1
+        )
+        self.is_async = _compat.is_async(client)
+        config = client.meta.config
+        self.validates = config.parameter_validation
+        self.checks_requests = config.request_checksum_calculation == "when_supported"
+        self.checks_answers = config.response_checksum_validation == "when_supported"
+        self.attempts = _attempts(config.retries or {})
+        self.is_legacy = (config.retries or {}).get("mode", "legacy") == "legacy"
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._link: Any = None
+        self._handlers: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._token: object = None
+
+    def link(self, client: Any) -> Any:
+        """The connections of this process, and of this loop."""
+        link = self._link
+        if self._pid != os.getpid():
+            return self._link_after_fork(client)
+        if link is None or (self.is_async and link.loop is not asyncio.get_running_loop()):
+            return self._new_link(client)
+        return link
+
+    def _link_after_fork(self, client: Any) -> Any:
+        _of_parents.append(self._link)
+        self._link, self._lock, self._pid = None, threading.Lock(), os.getpid()
+        return self._new_link(client)
+
+    def _new_link(self, client: Any) -> Any:
+        session = _compat.endpoint_of(client).http_session
+        if self.is_async:
+            made = AsyncLink(self.address, settings_of(client))
+            _compat.exit_stack_of(session).push_async_callback(self._aclose, made)
+            self._link = made
+            return made
+        with self._lock:
+            if self._link is None:
+                link = Link(self.address, settings_of(client))
+                _compat.companions_of(session)[_LINK_KEY] = _Closing(self, link)
+                self._link = link
+            return self._link
+
+    async def _aclose(self, link: AsyncLink) -> None:
+        if self._link is link:
+            self._link = None
+        if link.loop is asyncio.get_running_loop():
+            await link.close()
+
+    def let_go(self, link: Link) -> None:
+        with self._lock:
+            if self._link is link:
+                self._link = None
+
+    # The user's handlers
+
+    def handlers(self, client: Any, event: str, operation: str) -> tuple[Any, ...]:
+        """Those of *event* that are not botocore's own."""
+        emitter = _compat.emitter_of(client)
+        token = _compat.registrations(emitter)
+        if token is not self._token:
+            self._handlers, self._token = {}, token
+        found = self._handlers.get((event, operation))
+        if found is None:
+            every = _compat.handlers_of(emitter, f"{event}.s3.{operation}")
+            found = tuple(each for each in every if not _is_own(each))
+            self._handlers[event, operation] = found
+        return found
+
+    def is_quiet(self, client: Any, operation: str) -> bool:
+        """Whether nobody but botocore has a part in the calls of *operation*."""
+        return not any(self.handlers(client, event, operation) for event in _EVENTS)
+
+
+class _Closing:
+    """What `client.close()` closes, as it closes the pools of its session."""
+
+    def __init__(self, state: ClientState, link: Link) -> None:
+        self._state = state
+        self._link = link
+        self._pid = os.getpid()
+
+    def close(self) -> None:
+        if self._pid == os.getpid():
+            self._state.let_go(self._link)
+            self._link.close()
+
+
+def _attempts(retries: Any) -> int:
+    """Of a call in all. Source: `botocore/data/_retry.json`, `botocore.retries.standard`."""
+    default = 5 if retries.get("mode", "legacy") == "legacy" else 3
+    return max(1, retries.get("total_max_attempts", default))
+
+
+def _is_own(handler: Any) -> bool:
+    handler = getattr(handler, "func", handler)
+    module = getattr(handler, "__module__", None) or type(handler).__module__
+    return module.partition(".")[0] in _OWN
+
+
+def state_of(client: Any) -> ClientState | None:
+    """The state of a client of ours, made at its first call; None for every other client."""
+    state: ClientState | None = client.__dict__.get(STATE_KEY)
+    if state is None and is_ours(client.meta.endpoint_url):
+        state = ClientState(client)
+        _compat.keep_on(client, state, STATE_KEY)
+    return state

@@ -1,0 +1,55 @@
+"""The Body of an answer: a `StreamingBody` of the world of the client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import botocore.httpchecksum
+import botocore.response
+
+from boto_accel import _compat
+from boto_accel.redis_store.bodies import AsyncRawBody, Pieces, RawBody, Whole
+from boto_accel.redis_store.checksums import ALGORITHMS
+
+if TYPE_CHECKING:
+    from boto_accel.redis_store.store import Store
+
+
+def make_body(
+    store: Store, members: Mapping[str, Any], data: bytes, pieces: Pieces | None, *, checks: bool
+) -> Any:
+    """checks: the body is checked with the checksum of *members*, where there is one."""
+    raw: Any
+    if store.state.is_async:
+        raw = AsyncRawBody(store.link, store.state.address, data, pieces)
+    elif pieces is None:
+        raw = Whole(data)
+    else:
+        raw = RawBody(store.link, store.state.address, data, pieces)
+    length = str(members["ContentLength"])
+    digest, expected = _digest_of(members) if checks else (None, "")
+    plain, checking = _classes(store.state.is_async)
+    return plain(raw, length) if digest is None else checking(raw, length, digest, expected)
+
+
+def _digest_of(members: Mapping[str, Any]) -> tuple[Any, str]:
+    """(botocore's own digest, what it is to give); (None, "") where there is none."""
+    known = _compat.checksum_classes()
+    for algorithm in ALGORITHMS:
+        expected = members.get(f"Checksum{algorithm}")
+        if expected is not None and algorithm.lower() in known:
+            return known[algorithm.lower()](), expected
+    return None, ""
+
+
+def _classes(is_async: bool) -> tuple[Any, Any]:
+    """(without a checksum, with one)"""
+    if not is_async:
+        return botocore.response.StreamingBody, botocore.httpchecksum.StreamingChecksumBody
+    checking = import_module("aiobotocore.httpchecksum")
+    plain = import_module("aiobotocore.response").StreamingBody
+    return plain, getattr(checking, "AioStreamingChecksumBody", None) or (
+        checking.StreamingChecksumBody
+    )

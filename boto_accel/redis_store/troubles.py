@@ -1,0 +1,142 @@
+"""
+What redis-py raises, as botocore says it. The one place where the two meet.
+
+| of Redis                                     | of botocore                                  |
+| cannot connect                               | EndpointConnectionError, ConnectTimeoutError |
+| TLS                                          | SSLError                                     |
+| the connection breaks; no answer in time     | ConnectionClosedError, ReadTimeoutError      |
+| password, ACL                                | ClientError AccessDenied, 403                |
+| OOM                                          | ClientError SlowDown, 503                    |
+| LOADING, READONLY, CLUSTERDOWN, TRYAGAIN, …  | ClientError ServiceUnavailable, 503          |
+| MOVED, of a URL that is not of a cluster     | ClientError InvalidRequest, 400              |
+| another error                                | ClientError InternalError, 500               |
+
+All but 400 and 403 are tried again, as botocore tries these again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from typing import Any
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from boto_accel.redis_store.records import DamagedError
+from boto_accel.redis_store.semantics import Refusal
+from boto_accel.redis_store.urls import Address
+
+_WORD = re.compile(r"[A-Z]{2,20}\b")
+
+
+def kinds_of_trouble() -> tuple[type[BaseException], ...]:
+    """What a command may raise for what is wrong with the server or the network."""
+    from redis.exceptions import RedisClusterException, RedisError
+
+    return RedisError, RedisClusterException, OSError, DamagedError
+
+
+def translated(error: BaseException, address: Address) -> BotoCoreError | Refusal:
+    """What is to be raised for *error*; nothing of the command that met it is in there."""
+    from redis import exceptions as redis
+
+    for each in _chain(error):
+        if isinstance(each, ssl.SSLError):
+            return SSLError(endpoint_url=address.shown, error=each)
+    match error:
+        case DamagedError():
+            return Refusal("InternalError", 500, "A key of Redis is no record of this store.")
+        case redis.AuthenticationError() | redis.AuthorizationError() | redis.NoPermissionError():
+            return _denied(error)
+        case redis.OutOfMemoryError():
+            return Refusal("SlowDown", 503, "Redis has reached its maxmemory: reduce what is kept.")
+        case redis.BusyLoadingError() | redis.ReadOnlyError() | redis.TryAgainError():
+            return _unavailable(error)
+        case redis.ClusterDownError() | redis.SlotNotCoveredError():
+            return _unavailable(error)
+        case redis.MovedError() | redis.AskError():
+            text = "This server is a node of a cluster; use redis+cluster:// in endpoint_url."
+            return Refusal("InvalidRequest", 400, text)
+        case redis.TimeoutError() | asyncio.TimeoutError() | TimeoutError():
+            if "connecting" in str(error).lower():
+                return ConnectTimeoutError(endpoint_url=address.shown, error=_word(error))
+            return ReadTimeoutError(endpoint_url=address.shown, error=_word(error))
+        case redis.ResponseError():
+            return _answered(error)
+        case redis.ConnectionError() | redis.RedisClusterException() | OSError():
+            if _is_at_connecting(error):
+                return EndpointConnectionError(endpoint_url=address.shown, error=_word(error))
+            return ConnectionClosedError(endpoint_url=address.shown, error=_word(error))
+    return Refusal("InternalError", 500, f"redis-py: {type(error).__name__}")
+
+
+def _answered(error: BaseException) -> Refusal:
+    """An error answer of which redis-py has no class; its first word tells which."""
+    word = _word(error)
+    if word in ("NOAUTH", "WRONGPASS", "NOPERM"):
+        return _denied(error)
+    if word == "OOM":
+        return Refusal("SlowDown", 503, "Redis has reached its maxmemory: reduce what is kept.")
+    if word in ("LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "NOREPLICAS",
+                "MISCONF", "BUSY", "UNBLOCKED"):  # fmt: skip
+        return _unavailable(error)
+    return Refusal("InternalError", 500, f"Redis answered {word}")
+
+
+def _denied(error: BaseException) -> Refusal:
+    return Refusal("AccessDenied", 403, f"Redis: {_word(error)}: user, password or ACL")
+
+
+def _unavailable(error: BaseException) -> Refusal:
+    return Refusal("ServiceUnavailable", 503, f"Redis: {_word(error)}. Please try again.")
+
+
+def _is_at_connecting(error: BaseException) -> bool:
+    from redis.exceptions import RedisClusterException
+    from redis.sentinel import MasterNotFoundError
+
+    text = str(error)
+    return (
+        isinstance(error, MasterNotFoundError | RedisClusterException | OSError)
+        or "connecting to" in text
+        or "Redis Cluster cannot be connected" in text
+    )
+
+
+def _word(error: BaseException) -> str:
+    """The error's own word ("OOM"), else the name of its class: the rest may hold a command."""
+    found = _WORD.match(str(error))
+    return found.group() if found else type(error).__name__
+
+
+def _chain(error: BaseException | None) -> list[BaseException]:
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+# Trying again ----------------------------------------------------------------------------------
+
+_RETRIED = (
+    EndpointConnectionError,
+    ConnectTimeoutError,
+    ConnectionClosedError,
+    ReadTimeoutError,
+)
+
+
+def is_tried_again(error: Any) -> bool:
+    """As botocore's retry handlers do. Source: `botocore.retries.standard`, `data/_retry.json`."""
+    if isinstance(error, Refusal):
+        return error.status in (500, 502, 503, 504)
+    return isinstance(error, _RETRIED)
