@@ -11,7 +11,6 @@ import asyncio
 import os
 import random
 import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import replace
@@ -33,8 +32,6 @@ from tests.servers.clock import FrozenClock, freeze
 from tests.sweep.cases import Case
 
 HTTP_PORT = 80
-# What a member that is left out and filled in by botocore holds, in both worlds.
-TOKEN = uuid.UUID("7d0c8f3e-0000-4000-8000-000000000010")
 # name -> (whether with an endpoint_url, options of the client)
 ENDPOINTS: dict[str, tuple[bool, dict[str, Any]]] = {
     "resolved": (False, {"use_ssl": False}),
@@ -43,15 +40,8 @@ ENDPOINTS: dict[str, tuple[bool, dict[str, Any]]] = {
 }
 
 
-class SweepClock(FrozenClock):
-    """Every uuid4 is the same: tokens that botocore makes are equal in both worlds."""
-
-    def uuid4(self) -> uuid.UUID:
-        return TOKEN
-
-
 @contextmanager
-def still_world() -> Iterator[SweepClock]:
+def still_world() -> Iterator[FrozenClock]:
     """
     A clock that stands, no pauses between attempts, nothing of the user's settings.
 
@@ -64,7 +54,7 @@ def still_world() -> Iterator[SweepClock]:
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        clock = SweepClock()
+        clock = FrozenClock()
         freeze(patch, clock)
         patch.setattr(random, "random", lambda: 0.0)
         patch.setattr(ExponentialBackoff, "delay_amount", lambda backoff, context: 0.0)
