@@ -103,6 +103,15 @@ class Documents:
                 known = self._listings[(folder, kind)] = (identity, frozenset(look()))
             return known[1]
 
+    @property
+    def kept(self) -> int:
+        """Bytes of text of the documents that stay though nobody may hold a copy."""
+        return self._kept_size
+
+    @property
+    def listings(self) -> int:
+        return len(self._listings)
+
     def forget(self) -> None:
         """Let go of what nobody has a copy of."""
         with self._lock:
