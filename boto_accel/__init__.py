@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from boto_accel.cache.patch import botocache_context
+    from boto_accel.datastore.aio import AsyncTable
+    from boto_accel.datastore.database import AsyncDatabase, Database
+    from boto_accel.datastore.table import Table
     from boto_accel.errors import (
         BotoAccelError,
         InvalidOptionError,
@@ -31,11 +34,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncDatabase",
+    "AsyncTable",
     "BotoAccelError",
+    "Database",
     "InvalidOptionError",
     "MissingExtraError",
     "PatchStateError",
     "Stats",
+    "Table",
     "UnpresignableError",
     "UnroutableError",
     "UnsupportedBotocoreError",
@@ -48,11 +55,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AsyncDatabase": "datastore.database",
+    "AsyncTable": "datastore.aio",
     "BotoAccelError": "errors",
+    "Database": "datastore.database",
     "InvalidOptionError": "errors",
     "MissingExtraError": "errors",
     "PatchStateError": "errors",
     "Stats": "stats",
+    "Table": "datastore.table",
     "UnpresignableError": "redis_store.errors",
     "UnroutableError": "router.errors",
     "UnsupportedBotocoreError": "errors",

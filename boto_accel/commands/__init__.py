@@ -17,6 +17,7 @@ COMMANDS = {
     "cache": "boto_accel.commands.cache",
     "doctor": "boto_accel.commands.doctor",
     "route": "boto_accel.commands.route",
+    "table": "boto_accel.commands.table",
 }
 
 

@@ -101,20 +101,33 @@ class Layout:
         return self._place(list(texts.values()))
 
     def _place(self, texts: Sequence[str]) -> Place:
-        segments = [escape(text) for text in texts]
-        apart: dict[str, str] = {}
-        if not self._fits(segments):
-            segments, apart = _digested(segments, texts)
-            if not self._fits(segments):
-                raise self._too_long(texts)
+        segments, apart = self._written(texts)
         return Place("/".join(segments), self._plain(texts, segments), apart)
+
+    def _written(self, texts: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        """The segments that are written for *texts*, and what has to be kept apart for them."""
+        segments = [escape(text) for text in texts]
+        if self._fits(segments):
+            return segments, {}
+        segments, apart = _digested(segments, texts)
+        if not self._fits(segments):
+            raise self._too_long(texts)
+        return segments, apart
 
     def _plain(self, texts: Sequence[str], segments: Sequence[str]) -> str | None:
         if list(texts) == segments or any("/" in text for text in texts):
             return None
         plain = "/".join(texts)
         # A key "<table>/" is how consoles make a folder.
-        return plain if plain and _is_utf8(plain) and self._fits(texts) else None
+        if not plain or not _is_utf8(plain) or not self._fits(texts):
+            return None
+        return plain if self._reads_plain(texts) else None
+
+    def _reads_plain(self, segments: Sequence[str]) -> bool:
+        """Whether a key of *segments* stands for these very texts, and not for what they escape."""
+        if any(map(DIGEST.fullmatch, segments)):
+            return False
+        return list(segments) == list(self.read_texts(segments, str))
 
     def _fits(self, segments: Sequence[str]) -> bool:
         size = sum(len(each) for each in segments) + len(segments) - 1
@@ -168,7 +181,7 @@ class Layout:
     def _writes(self, texts: Sequence[str], segments: Sequence[str]) -> bool:
         if len(texts) == len(self.names):
             try:
-                return self._place(texts).key == "/".join(segments)
+                return self._written(texts)[0] == list(segments)
             except KeyTooLongError:
                 return False
         escaped = [escape(text) for text in texts]

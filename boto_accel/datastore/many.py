@@ -89,8 +89,17 @@ def deletes(
 ) -> Steps:
     """Delete *rows*, wherever they may be. The number of them. Raises ManyError."""
     head = steps.full("")
-    keys = list(dict.fromkeys(head + key for row in rows for key in row.keys))
-    failed = yield from delete_keys(steps.name, steps.bucket.name, keys, workers, progress)
+    failed: dict[str, Exception] = {}
+    doubtful = [row for row in rows if row.plain is not None]
+    plain = yield Together([partial(steps.has_plain, row) for row in doubtful], workers)
+    keys = [head + row.key for row in rows]
+    for row, one in zip(doubtful, plain, strict=True):
+        if one.error is not None:
+            failed[head + row.keys[0]] = one.error
+        elif one.value:
+            keys.append(head + row.keys[0])
+    unique = list(dict.fromkeys(keys))
+    failed |= yield from delete_keys(steps.name, steps.bucket.name, unique, workers, progress)
     done = []
     for row in rows:
         errors = [failed[head + key] for key in row.keys if head + key in failed]

@@ -170,10 +170,13 @@ class TableSteps:
 
     def _locate(self, place: Place) -> Steps:
         """The key where the row is, or is to be."""
-        if place.plain is None:
-            return place.key
-        found = yield from exists(self.bucket.name, self.full(place.plain))
-        return place.plain if found else place.key
+        if place.plain is not None and (yield from self.has_plain(place)):
+            return place.plain
+        return place.key
+
+    def has_plain(self, place: Place) -> Steps:
+        """Whether s3aads wrote the row."""
+        return exists(self.bucket.name, self.full(place.plain or ""))
 
     def select(self, columns: Mapping[str, Any], default: Any) -> Steps:
         place = yield from self._place(columns)
@@ -278,9 +281,9 @@ class TableSteps:
 
     def delete(self, columns: Mapping[str, Any]) -> Steps:
         place: Place = yield from self._place(columns)
-        for key in place.keys:
-            reply = yield from self.delete_by_key(key)
-        return reply
+        if place.plain is not None and (yield from self.has_plain(place)):
+            yield from self.delete_by_key(place.plain)
+        return (yield from self.delete_by_key(place.key))
 
     def delete_by_key(self, key: str) -> Steps:
         _check_key(key)
