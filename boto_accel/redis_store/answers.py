@@ -34,7 +34,9 @@ def answer_of(operation: str, reply: Reply, retries: int) -> dict[str, Any]:
     elif "ETag" in reply.members:
         headers["etag"] = reply.members["ETag"]
     answer = reply.members
-    answer["ResponseMetadata"] = metadata_of(reply.status, headers, retries)
+    metadata = answer["ResponseMetadata"] = metadata_of(reply.status, headers, retries)
+    if reply.checked_with:  # `botocore.httpchecksum.handle_checksum_body`
+        metadata["ChecksumAlgorithm"] = reply.checked_with
     return answer
 
 

@@ -69,7 +69,7 @@ def _as_it_is(name: str) -> str:
 
 
 def _encoded(name: str) -> str:
-    return quote(name, safe="/*-._").replace("%20", "+")
+    return quote(name, safe="/*-._")
 
 
 def _page(

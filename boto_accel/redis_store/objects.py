@@ -137,9 +137,9 @@ def get_object(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
                 continue
             pieces = Pieces([(shard.piece(each.blob, each.number), each) for each in parts[1:]])
         headers = headers_of(members)
-        whole = status == 200 and record.facts.checksum_type != COMPOSITE
-        members["Body"] = make_body(store, members, body, pieces, checks=whole)
-        return Reply(members, status, headers)
+        checks = record.facts.checksum_type != COMPOSITE
+        members["Body"], algorithm = make_body(store, members, body, pieces, checks=checks)
+        return Reply(members, status, headers, algorithm)
     raise no_such_key(params["Key"])
 
 
@@ -208,7 +208,11 @@ def described(
         members["ContentRange"] = f"bytes {first}-{last}/{facts.size}"
     if "PartNumber" in params and facts.parts:
         members["PartsCount"] = facts.parts
-    elif facts.checksums and _wants_checksums(store, params, reads) and "Range" not in params:
+    elif (
+        facts.checksums
+        and _wants_checksums(store, params, reads)
+        and last + 1 - first == facts.size
+    ):
         members.update(facts.checksums)
         members["ChecksumType"] = facts.checksum_type
     if record.tags:

@@ -173,9 +173,9 @@ def check_read(conditions: Conditions, etag: str, modified: int) -> None:
         raise precondition_failed("If-Unmodified-Since")
     if conditions.none_match is not None:
         if matches(conditions.none_match, etag):
-            raise _not_modified()
+            raise _not_modified("If-None-Match")
     elif conditions.modified_since is not None and modified <= conditions.modified_since:
-        raise _not_modified()
+        raise _not_modified("If-Modified-Since")
 
 
 def check_copied(conditions: Conditions, etag: str, modified: int) -> None:
@@ -183,12 +183,11 @@ def check_copied(conditions: Conditions, etag: str, modified: int) -> None:
     try:
         check_read(conditions, etag, modified)
     except Refusal as refusal:
-        condition = refusal.more.get("Condition", "If-None-Match or If-Modified-Since")
-        raise precondition_failed(f"x-amz-copy-source-{condition}") from None
+        raise precondition_failed(f"x-amz-copy-source-{refusal.more['Condition']}") from None
 
 
-def _not_modified() -> Refusal:
-    return Refusal("304", 304, "Not Modified")
+def _not_modified(condition: str) -> Refusal:
+    return Refusal("304", 304, "Not Modified", Condition=condition)
 
 
 def matches(wanted: str, etag: str) -> bool:
@@ -282,7 +281,7 @@ def check_parts(wanted: Sequence[tuple[int, str]], known: Mapping[int, tuple[str
             raise invalid_part(number, etag)
     for number in numbers[:-1]:
         if known[number][1] < LEAST_PART:
-            text = "Your proposed upload is smaller than the minimum allowed size"
+            text = "Your proposed upload is smaller than the minimum allowed object size."
             raise Refusal(
                 "EntityTooSmall",
                 400,
@@ -296,8 +295,8 @@ def check_parts(wanted: Sequence[tuple[int, str]], known: Mapping[int, tuple[str
 
 def invalid_part(number: int, etag: str) -> Refusal:
     text = (
-        "One or more of the specified parts could not be found. The part may not have been "
-        "uploaded, or the specified entity tag may not match the part's entity tag."
+        "One or more of the specified parts could not be found. The part might not have been "
+        "uploaded, or the specified entity tag might not have matched the part's entity tag."
     )
     return Refusal("InvalidPart", 400, text, PartNumber=str(number), ETag=etag)
 

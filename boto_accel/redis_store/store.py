@@ -32,11 +32,16 @@ Asking = Generator[Effect, Any, Any]
 
 
 class Reply(NamedTuple):
-    """members: of the output. headers: those of HTTP, in lower case."""
+    """
+    members: of the output. headers: those of HTTP, in lower case.
+
+    checked_with: the algorithm that the body is checked with as it is read; "" for none.
+    """
 
     members: dict[str, Any]
     status: int = 200
     headers: Mapping[str, str] = {}  # never filled
+    checked_with: str = ""
 
 
 class TroubleError(Exception):

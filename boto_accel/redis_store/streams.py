@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 def make_body(
     store: Store, members: Mapping[str, Any], data: bytes, pieces: Pieces | None, *, checks: bool
-) -> Any:
-    """checks: the body is checked with the checksum of *members*, where there is one."""
+) -> tuple[Any, str]:
+    """
+    (body, the algorithm that it is checked with, or "").
+
+    checks: it is checked with the checksum of *members*, where there is one.
+    """
     raw: Any
     if store.state.is_async:
         raw = AsyncRawBody(store.link, store.state.address, data, pieces)
@@ -29,19 +33,21 @@ def make_body(
     else:
         raw = RawBody(store.link, store.state.address, data, pieces)
     length = str(members["ContentLength"])
-    digest, expected = _digest_of(members) if checks else (None, "")
+    algorithm = _algorithm_of(members) if checks else ""
     plain, checking = _classes(store.state.is_async)
-    return plain(raw, length) if digest is None else checking(raw, length, digest, expected)
+    if not algorithm:
+        return plain(raw, length), ""
+    digest = _compat.checksum_classes()[algorithm]()
+    return checking(raw, length, digest, members[f"Checksum{algorithm.upper()}"]), algorithm
 
 
-def _digest_of(members: Mapping[str, Any]) -> tuple[Any, str]:
-    """(botocore's own digest, what it is to give); (None, "") where there is none."""
+def _algorithm_of(members: Mapping[str, Any]) -> str:
+    """As botocore calls it, "crc32"; "" where there is no checksum, or none that is known here."""
     known = _compat.checksum_classes()
     for algorithm in ALGORITHMS:
-        expected = members.get(f"Checksum{algorithm}")
-        if expected is not None and algorithm.lower() in known:
-            return known[algorithm.lower()](), expected
-    return None, ""
+        if f"Checksum{algorithm}" in members and algorithm.lower() in known:
+            return algorithm.lower()
+    return ""
 
 
 def _classes(is_async: bool) -> tuple[Any, Any]:
