@@ -29,11 +29,14 @@ from tests.generate.spoilt import spoil_params
 
 @dataclass(frozen=True)
 class Case:
-    """One call: *endpoint* names an entry of `clients.ENDPOINTS`; *valid* parameters are sent."""
+    """
+    One call. *answers* are given in turn, the last one again; *endpoint* names an entry of
+    `clients.ENDPOINTS`; *valid* parameters are sent.
+    """
 
     name: str
     params: dict[str, Any]
-    answer: RawAnswer
+    answers: tuple[RawAnswer, ...]
     endpoint: str = "resolved"
     valid: bool = True
 
@@ -90,7 +93,7 @@ def make_cases(
     for name, make, answer in recipes:
         choices = choices_of(model, seed, name)
         made = make(choices, model)
-        yield Case(name, made, answer(choices, model), valid=make is not _spoilt)
+        yield Case(name, made, (answer(choices, model),), valid=make is not _spoilt)
     yield from _modelled_errors(model, seed, all_errors)
     yield from _other_endpoints(model, seed)
 
@@ -106,14 +109,21 @@ def _modelled_errors(model: OperationModel, seed: str, all_of_them: bool) -> Ite
     for shape in shapes:
         choices = choices_of(model, seed, shape.name)
         answer = make_modelled_error(choices, model, shape)
-        yield Case(f"error {shape.name}", _minimal(choices, model), answer)
+        yield Case(f"error {shape.name}", _minimal(choices, model), (answer,))
 
 
 def _other_endpoints(model: OperationModel, seed: str) -> Iterator[Case]:
-    """An endpoint of the user's own; where there is a host prefix, also without it."""
+    """
+    A client that tries again, one with an endpoint of the user's own and a session token; where
+    there is a host prefix, also one without it.
+    """
+    choices = choices_of(model, seed, "retrying")
+    answers = (make_error(choices, model), make_success(choices, model))
+    yield Case("retrying", _minimal(choices, model), answers, endpoint="retrying")
     names = ["own"]
     if model.endpoint and model.endpoint.get("hostPrefix"):
         names.append("own, no prefix")
     for name in names:
         choices = choices_of(model, seed, name)
-        yield Case(name, make_params(choices, model), make_success(choices, model), endpoint=name)
+        answers = (make_success(choices, model),)
+        yield Case(name, make_params(choices, model), answers, endpoint=name)

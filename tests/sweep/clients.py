@@ -32,10 +32,12 @@ from tests.servers.clock import FrozenClock, freeze
 from tests.sweep.cases import Case
 
 HTTP_PORT = 80
+RETRIES = {"mode": "standard", "total_max_attempts": 3}
 # name -> (whether with an endpoint_url, options of the client)
 ENDPOINTS: dict[str, tuple[bool, dict[str, Any]]] = {
     "resolved": (False, {"use_ssl": False}),
-    "own": (True, {}),
+    "retrying": (False, {"use_ssl": False, "retries": RETRIES}),
+    "own": (True, {"aws_session_token": "token/with+odd=chars"}),
     "own, no prefix": (True, {"inject_host_prefix": False}),
 }
 
@@ -89,7 +91,7 @@ class Clients:
         """*case* on the client called *twin*: what came back and what was sent."""
         client = self.client(twin, case.endpoint)
         self.clock.reset()
-        self.exchange.script([self._answer(case)])
+        self.exchange.script([self._answer(each) for each in case.answers])
         params = fresh(case.params)
         value, error = self._outcome(client, method_name(model), params)
         return Seen(value, error, number_ids(self.exchange.take()))
@@ -100,8 +102,8 @@ class Clients:
             found = self._made[twin, endpoint] = self._open(self._options(endpoint))
         return found
 
-    def _answer(self, case: Case) -> RawAnswer:
-        return case.answer
+    def _answer(self, answer: RawAnswer) -> RawAnswer:
+        return answer
 
     def _options(self, endpoint: str) -> dict[str, Any]:
         own, options = ENDPOINTS[endpoint]
@@ -182,10 +184,10 @@ class AsyncClients(Clients):
     def _outcome(self, client: Any, method: str, params: dict[str, Any]) -> tuple[Any, Any]:
         return self._loop.run_until_complete(self._await_outcome(client, method, params))
 
-    def _answer(self, case: Case) -> RawAnswer:
+    def _answer(self, answer: RawAnswer) -> RawAnswer:
         """Without cookies: aiohttp's jar is not consulted (docs/architecture.md)."""
-        headers = [each for each in case.answer.headers if each[0].lower() != "set-cookie"]
-        return replace(case.answer, headers=tuple(headers))
+        headers = [each for each in answer.headers if each[0].lower() != "set-cookie"]
+        return replace(answer, headers=tuple(headers))
 
     async def _await_outcome(self, client: Any, method: str, params: Any) -> tuple[Any, Any]:
         try:
