@@ -203,21 +203,31 @@ def listings(act: Actor) -> None:
     for key in LISTED:
         act("put_object", Bucket="one", Key=key, Body=b"x")
     for more in LISTINGS:
-        tuple[dict[str, Any], ...] = (
-            {},
-            {"Delimiter": "/"},
-            {"Prefix": "a"},
-            {"Prefix": "a/"},
-            {"Prefix": "b/", "Delimiter": "/"},
-            {"Prefix": "a", "Delimiter": "b"},
-            {"Prefix": "none"},
-            {"MaxKeys": 3},
-            {"MaxKeys": 3, "Delimiter": "/"},
-            {"MaxKeys": 0},
-            {"StartAfter": "a/b", "MaxKeys": 2},
-            {"StartAfter": "b/zz"},
-            {"FetchOwner": True, "MaxKeys": 1},
-        )
+        act("list_objects_v2", Bucket="one", **more)
+        if "StartAfter" not in more and not {"MaxKeys", "Delimiter"} <= set(more):
+            act("list_objects", Bucket="one", **more)
+        act.pages("list_objects_v2", Bucket="one", PaginationConfig={"PageSize": 2}, **more)
+    act("list_objects", Bucket="one", Marker="a/b", MaxKeys=2)
+    act("list_objects_v2", Bucket="one", EncodingType="url")
+    act("list_objects_v2", Bucket="one", ContinuationToken="???")
+
+
+LISTED = tuple("a|a/b|a/b/c|a.b|b/|b/1|b/2/x|c d+e&f|é|日本|\U0001f600|z".split("|"))
+LISTINGS: tuple[dict[str, Any], ...] = (
+    {},
+    {"Delimiter": "/"},
+    {"Prefix": "a"},
+    {"Prefix": "a/"},
+    {"Prefix": "b/", "Delimiter": "/"},
+    {"Prefix": "a", "Delimiter": "b"},
+    {"Prefix": "none"},
+    {"MaxKeys": 3},
+    {"MaxKeys": 3, "Delimiter": "/"},
+    {"MaxKeys": 0},
+    {"StartAfter": "a/b", "MaxKeys": 2},
+    {"StartAfter": "b/zz"},
+    {"FetchOwner": True, "MaxKeys": 1},
+)
 
 
 def deletes(act: Actor) -> None:
