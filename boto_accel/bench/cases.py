@@ -43,9 +43,8 @@ class Case:
     """
 
     client: str  # boto3, aiobotocore, obstore, socket, botocache
-    operation: (
-        str  # get, put, head, list, presign-default, presign-s3v4, cached-memory, cached-sqlite
-    )
+    # get, put, head, list, presign-default, presign-s3v4, make-client, cached-memory, cached-sqlite
+    operation: str
     size: int = KIB
     scheme: str = "http"
     in_flight: int = 1
@@ -71,7 +70,12 @@ class Case:
 
     @property
     def on_wire(self) -> bool:
-        return not self.operation.startswith("presign")
+        return not self.operation.startswith("presign") and not self.makes_clients
+
+    @property
+    def makes_clients(self) -> bool:
+        """Whether a call of it is a new session, and a client of it."""
+        return self.operation == "make-client"
 
     @property
     def cached(self) -> bool:
@@ -100,6 +104,7 @@ def _boto3_cases() -> Iterator[Case]:
         yield Case("boto3", "list", 0, scheme, threads)
     yield Case("boto3", "presign-default", 0)
     yield Case("boto3", "presign-s3v4", 0)
+    yield Case("boto3", "make-client", 0)
 
 
 def _aiobotocore_cases() -> Iterator[Case]:
@@ -112,6 +117,7 @@ def _aiobotocore_cases() -> Iterator[Case]:
         yield Case("aiobotocore", operation, 5000, "http", 1000, loop, MANY_OBJECTS)
     yield Case("aiobotocore", "presign-default", 0, loop="asyncio")
     yield Case("aiobotocore", "presign-s3v4", 0, loop="asyncio")
+    yield Case("aiobotocore", "make-client", 0, loop="asyncio")
 
 
 def _cached_cases() -> Iterator[Case]:
@@ -162,6 +168,7 @@ _USUAL = (
     "aiobotocore/http/head/c32/uvloop",
     "aiobotocore/http/*/1KiB/c1000/uvloop",
     "aiobotocore/http/presign-s3v4/c1/asyncio",
+    "aiobotocore/http/make-client/c1/asyncio",
     "*/cached-memory/*",
     "*/cached-sqlite/*",
     "obstore/*",

@@ -39,6 +39,10 @@ class Subject(Protocol):
 
 def make_subject(case: Case, target: Target) -> Subject:
     """The subject of *case*; raises MissingExtraError where its library is not installed."""
+    if case.makes_clients:
+        from boto_accel.bench.making import making_subject
+
+        return making_subject(case, target)
     return _KINDS[case.client](case, target)
 
 
