@@ -55,11 +55,12 @@ def spoil_params(choices: Choices, model: OperationModel) -> Spoilt:
     """Valid parameters with one (applicable) thing wrong."""
     params = make_params(choices, model)
     names = list(SPOILERS)
-    start = choices.integer(0, len(names) - 1)
-    for name in names[start:] + names[:start]:
+    while names:
+        name = choices.pick(names)
         damaged = SPOILERS[name](choices, model, params)
         if damaged is not None:
             return Spoilt(name, damaged)
+        names.remove(name)  # and not simply the next one, which would come too often
     raise AssertionError("unknown_name applies to every operation")
 
 

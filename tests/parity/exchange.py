@@ -21,9 +21,14 @@ STALLED_S = 20.0  # seconds; a request that never ends is a failure, not a hang
 
 
 class Exchange:
-    """Listens on a port for http and, given a context, one for https; `with` starts and stops."""
+    """
+    Listens on a port for http and, given a context, one for https; `with` starts and stops.
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    A connection that is silent for *stalled_s* seconds is closed.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None, stalled_s: float = STALLED_S) -> None:
+        self._stalled_s = stalled_s
         self._lock = threading.Lock()
         self._answers: deque[RawAnswer] = deque()
         self._requests: list[SeenRequest] = []
@@ -83,7 +88,7 @@ class Exchange:
             self._start(self._serve, connection, context)
 
     def _serve(self, plain: socket.socket, context: ssl.SSLContext | None) -> None:
-        plain.settimeout(STALLED_S)
+        plain.settimeout(self._stalled_s)
         with contextlib.ExitStack() as stack:
             stack.callback(plain.close)
             stack.enter_context(contextlib.suppress(OSError, EOFError))

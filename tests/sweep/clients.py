@@ -23,7 +23,7 @@ from botocore.retries.standard import ExponentialBackoff
 from tests.generate.answers import RawAnswer
 from tests.generate.params import fresh
 from tests.parity import bodies
-from tests.parity.configs import ONE_ATTEMPT, PATH, TIMEOUTS
+from tests.parity.configs import ONE_ATTEMPT, PATH
 from tests.parity.exchange import Exchange
 from tests.parity.seen import Seen, SeenBody, number_ids, see_error
 from tests.parity.worlds import method_name, stream_in
@@ -32,6 +32,8 @@ from tests.servers.clock import FrozenClock, freeze
 from tests.sweep.cases import Case
 
 HTTP_PORT = 80
+# Long, for on a machine that has much to do a timeout would be a difference.
+TIMEOUTS = {"read_timeout": 120, "connect_timeout": 120}
 RETRIES = {"mode": "standard", "total_max_attempts": 3}
 # name -> (whether with an endpoint_url, options of the client)
 ENDPOINTS: dict[str, tuple[bool, dict[str, Any]]] = {

@@ -19,6 +19,7 @@ from tests.sweep.results import Counts, Difference, ServiceReport
 from tests.sweep.tokens import lacks_token, without_tokens
 
 MOST_LINES = 8  # of one difference
+IDLE_S = 600.0  # seconds; connections that are idle while the other world has its turn stay open
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def sweep_service(order: Order, clock: FrozenClock) -> ServiceReport:
     """All cases of *order*; within `clients.still_world()`."""
     began = time.monotonic()
     with (
-        Exchange() as exchange,
+        Exchange(stalled_s=IDLE_S) as exchange,
         all_hosts_are_here(exchange.port("http")),
         FLAVOURS[order.flavour](order.service, exchange, clock) as clients,
     ):

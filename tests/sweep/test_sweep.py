@@ -18,6 +18,7 @@ import botocore
 import botocore.session
 import pytest
 
+from boto_accel.fastpath.plan import LANES
 from tests.servers.clock import FrozenClock
 from tests.sweep.cases import SHORT
 from tests.sweep.clients import FLAVOURS, still_world
@@ -31,6 +32,7 @@ SEED = os.environ.get(SEED_NAME) or datetime.date.today().isoformat()
 PROTOCOLS = ("json", "rest-json", "query", "ec2", "rest-xml", "smithy-rpc-v2-cbor")
 SERVICES = 4  # of each protocol, where there are as many
 OPERATIONS = 5  # of each service
+LEAST_FAST = 0.25  # share of cases: parity by always falling back would prove nothing
 DATA = Path(botocore.__file__).parent / "data"
 HEAD_BYTES = 2048  # of a model: its metadata are in them
 
@@ -94,6 +96,8 @@ def test_a_sample_of_all_services_is_stocks(
     assert not found, f"{SEED_NAME}={SEED}\n" + "\n\n".join(found)
     counts = total(reports)
     assert counts.unsent < 0.5 * counts.cases, "most of what was generated was never sent"
+    if set(PROTOCOLS) <= set(LANES):
+        assert counts.equal >= LEAST_FAST * counts.cases, counts
 
 
 def test_a_seed_makes_the_same_sample_again() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import sys
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,6 +23,8 @@ from tests.sweep.service import Order, sweep_service
 ROOT = Path(__file__).parents[2]
 # What a result depends on: a journal of other code is not gone on from.
 SOURCES = ("boto_accel", "tests/sweep", "tests/generate", "tests/parity", "tests/servers")
+# seconds; client and server take turns in one process, and would wait for each other's slice
+SWITCH_S = 0.0002
 RECIPES = {"long": LONG, "short": SHORT}
 
 
@@ -88,6 +91,7 @@ _process: dict[str, Any] = {}
 
 
 def _begin() -> None:
+    sys.setswitchinterval(SWITCH_S)
     stack = ExitStack()  # until the process ends
     _process.update(stack=stack, clock=stack.enter_context(still_world()))
 
