@@ -34,11 +34,12 @@ from tests.sweep.cases import Case
 HTTP_PORT = 80
 # Long, for on a machine that has much to do a timeout would be a difference.
 TIMEOUTS = {"read_timeout": 120, "connect_timeout": 120}
+ACCOUNT = "123456789012"  # DynamoDB has endpoints for accounts
 RETRIES = {"mode": "standard", "total_max_attempts": 3}
 # name -> (whether with an endpoint_url, options of the client)
 ENDPOINTS: dict[str, tuple[bool, dict[str, Any]]] = {
     "resolved": (False, {"use_ssl": False}),
-    "retrying": (False, {"use_ssl": False, "retries": RETRIES}),
+    "retrying": (False, {"use_ssl": False, "retries": RETRIES, "aws_account_id": ACCOUNT}),
     "own": (True, {"aws_session_token": "token/with+odd=chars"}),
     "own, no prefix": (True, {"inject_host_prefix": False}),
 }

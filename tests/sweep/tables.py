@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -29,12 +29,15 @@ def print_report(console: Console, reports: list[ServiceReport]) -> None:
         console.print(f"\nnothing was sent by stock: {', '.join(sorted(set(unsent)))}")
 
 
-def by_protocol(reports: Iterable[ServiceReport]) -> dict[str, Counts]:
-    """Sums, under "json, sync" and the like."""
+def by_protocol(reports: Sequence[ServiceReport]) -> dict[str, Counts]:
+    """Sums, under "json, sync" and the like, then under "all, sync"."""
     made: dict[str, list[ServiceReport]] = {}
     for report in sorted(reports, key=lambda each: (each.flavour != "sync", each.protocol)):
         made.setdefault(f"{report.protocol}, {report.flavour}", []).append(report)
-    return {name: total(found) for name, found in made.items()}
+    rows = {name: total(found) for name, found in made.items()}
+    for flavour in sorted({report.flavour for report in reports}, reverse=True):
+        rows[f"all, {flavour}"] = total(each for each in reports if each.flavour == flavour)
+    return rows
 
 
 def _telling(reports: Iterable[ServiceReport]) -> dict[str, Counts]:
