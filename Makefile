@@ -41,6 +41,10 @@ soak: $(DEV)
 sweep: $(DEV)
 	$(RUN) -m tests.sweep $(SWEEP)
 
+# Clients of all services, made stock and under accelerate(), compared: about ten minutes.
+clients: $(DEV)
+	$(RUN) -m tests.making
+
 lint: $(DEV)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
