@@ -23,7 +23,7 @@ DEMO := $(VENV)/.demo-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test soak sweep lint types build smoke bench test-matrix format clean
+.PHONY: demo test soak clients sweep lint types build smoke bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
