@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Mapping
 from email.utils import formatdate
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,7 +42,7 @@ def answer_of(operation: str, reply: Reply, retries: int) -> dict[str, Any]:
 
 
 def metadata_of(status: int, headers: dict[str, str], retries: int) -> dict[str, Any]:
-    request_id = os.urandom(8).hex().upper()
+    request_id = f"{next(_requests):016X}"
     headers["x-amz-request-id"] = request_id
     headers["x-amz-id-2"] = HOST_ID
     headers["date"] = _date(int(time.time()))
@@ -55,6 +56,7 @@ def metadata_of(status: int, headers: dict[str, str], retries: int) -> dict[str,
     }
 
 
+_requests = count(int.from_bytes(os.urandom(7), "big"))
 _last_date = (0, "")
 
 

@@ -17,6 +17,7 @@ from boto_accel.redis_store.semantics import (
     token_of,
 )
 from boto_accel.redis_store.store import Asking, Reply, Store, aborted
+from boto_accel.redis_store.wires import as_dict
 
 _DEFAULT_REGION = "us-east-1"
 _BUDGET = 1000  # dead keys or uploads that one script looks at
@@ -81,7 +82,7 @@ def get_bucket_location(store: Store, params: Mapping[str, Any], _: Any) -> Aski
 
 
 def list_buckets(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
-    found = yield from store.command("HGETALL", store.schema.buckets)
+    found = as_dict((yield from store.command("HGETALL", store.schema.buckets)))
     prefix, region = params.get("Prefix", ""), params.get("BucketRegion")
     token = params.get("ContinuationToken")
     after = "" if token is None else last_of_token(token).decode()

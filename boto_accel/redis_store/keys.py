@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 SCHEMA = "s3:1"
 CLUSTER_SHARDS = 64  # of each bucket; one where there is one server
@@ -69,6 +70,7 @@ class Schema:
     def __init__(self, prefix: str, shards: int) -> None:
         self._base = f"{prefix}:{SCHEMA}:".encode()
         self.shards = shards
+        self._shard = lru_cache(maxsize=1024)(self._make_shard)
         self.buckets = self._base + b"{buckets}"
         self.deleting = self._base + b"{buckets}:deleting"
 
@@ -76,6 +78,9 @@ class Schema:
         return self.shard(bucket, zlib.crc32(key) % self.shards if self.shards > 1 else 0)
 
     def shard(self, bucket: str, number: int) -> Shard:
+        return self._shard(bucket, number)
+
+    def _make_shard(self, bucket: str, number: int) -> Shard:
         return Shard(b"%s{%s/%d}" % (self._base, bucket.encode(), number))
 
     def all_shards(self, bucket: str) -> list[Shard]:

@@ -15,22 +15,25 @@ loop. A child of a fork makes a link of its own (`state.py`).
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 from boto_accel.errors import MissingExtraError
-from boto_accel.redis_store import embedded
 from boto_accel.redis_store.scripts import Script
-from boto_accel.redis_store.settings import Settings, connection_arguments
+from boto_accel.redis_store.settings import Settings
 from boto_accel.redis_store.urls import Address
+from boto_accel.redis_store.wires import (
+    AsyncClientWire,
+    AsyncWire,
+    ClientWire,
+    Command,
+    Wire,
+    has_client,
+)
 
-_CLUSTER_RETRIES = 5  # redirections, and asking anew where the slots are
 _MOST_TOGETHER = 64  # commands of one pipeline
 _MOST_BYTES = 256 * 1024  # bytes of the arguments of one pipeline; more is sent alone
-Command = tuple[Any, ...]
 
 
 def check_redis() -> None:
@@ -59,23 +62,10 @@ class Link:
     """For threads."""
 
     def __init__(self, address: Address, settings: Settings) -> None:
-        self._address = address
-        self._settings = settings
-        self._slots = threading.BoundedSemaphore(settings.most_connections)
-        self._making = threading.Lock()
-        self._client: Any = None
-
-    def execute(self, *command: Any) -> Any:
-        with self._slots:
-            return self._made().execute_command(*command)
-
-    def many(self, commands: Sequence[Command]) -> list[Any]:
-        """What each of *commands* answers, or the error that it does."""
-        with self._slots:
-            pipe = self._made().pipeline(transaction=False)
-            for command in commands:
-                pipe.execute_command(*command)
-            return list(pipe.execute(raise_on_error=False))
+        wire = ClientWire if has_client(address) else Wire
+        self._wire: Wire | ClientWire = wire(address, settings)
+        self.execute = self._wire.execute
+        self.many = self._wire.many
 
     def run(self, script: Script, keys: Sequence[Any], args: Sequence[Any]) -> Any:
         command = call_of(script, keys, args)
@@ -97,45 +87,25 @@ class Link:
         return found
 
     def close(self) -> None:
-        with self._making:
-            client, self._client = self._client, None
-        if client is not None:
-            if self._address.kind == "cluster":
-                client.disconnect_connection_pools()
-            else:
-                client.connection_pool.disconnect()
-            client.close()
-
-    def _made(self) -> Any:
-        client = self._client
-        if client is not None:
-            return client
-        with self._making:  # held while a cluster is asked for its nodes
-            if self._client is None:
-                self._client = self._make()
-            return self._client
-
-    def _make(self) -> Any:
-        return make_client("redis", self._address, self._settings)
+        self._wire.close()
 
 
 class AsyncLink:
     """For the loop that it was made on."""
 
     def __init__(self, address: Address, settings: Settings) -> None:
-        self._address = address
-        self._settings = settings
+        wire = AsyncClientWire if has_client(address) else AsyncWire
+        self._wire: AsyncWire | AsyncClientWire = wire(address, settings)
         self._free = settings.most_connections
         self._waiting: deque[tuple[Command, asyncio.Future[Any]]] = deque()
         self._turns: deque[asyncio.Future[None]] = deque()
-        self._client: Any = None
         self.loop = asyncio.get_running_loop()
 
     async def execute(self, *command: Any) -> Any:
         if self._free:
             self._free -= 1
             try:
-                return await self._made().execute_command(*command)
+                return await self._wire.execute(*command)
             finally:
                 self._release()
         return await self._wait(command)
@@ -158,7 +128,7 @@ class AsyncLink:
         else:
             self._free -= 1
         try:
-            return await self._send(commands)
+            return await self._wire.many(commands)
         finally:
             self._release()
 
@@ -182,11 +152,7 @@ class AsyncLink:
         return found
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
-            if self._address.kind != "cluster":
-                await client.connection_pool.disconnect()
+        await self._wire.close()
 
     # A connection is free again
 
@@ -216,7 +182,7 @@ class AsyncLink:
 
     async def _serve(self, taken: list[tuple[Command, asyncio.Future[Any]]]) -> None:
         try:
-            answers = await self._send([command for command, _ in taken]) if taken else []
+            answers = await self._wire.many([command for command, _ in taken]) if taken else []
         except Exception as error:
             answers = [error] * len(taken)
         except BaseException:  # the loop ends
@@ -233,64 +199,5 @@ class AsyncLink:
             else:
                 future.set_result(answer)
 
-    async def _send(self, commands: Sequence[Command]) -> list[Any]:
-        pipe = self._made().pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        return list(await pipe.execute(raise_on_error=False))
-
-    def _made(self) -> Any:
-        if self._client is None:
-            self._client = self._make()
-        return self._client
-
-    def _make(self) -> Any:
-        return make_client("redis.asyncio", self._address, self._settings)
-
 
 _serving: set[asyncio.Task[Any]] = set()  # a loop keeps its tasks weakly
-
-
-# Clients of redis-py -------------------------------------------------------------------------
-
-
-def make_client(world: str, given: Address, settings: Settings) -> Any:
-    """A client of the package *world*: "redis" or "redis.asyncio", which have the same names."""
-    address = embedded.resolved(given)
-    arguments = connection_arguments(address, settings)
-    retries = _CLUSTER_RETRIES if address.kind == "cluster" else 0
-    arguments["retry"] = import_module(f"{world}.retry").Retry(_no_backoff(), retries)
-    module: Any = import_module(world)
-    if address.kind == "cluster":
-        node = import_module(f"{world}.cluster").ClusterNode
-        nodes = [node(*host) for host in address.hosts]
-        return module.RedisCluster(startup_nodes=nodes, ssl=address.tls, **arguments)
-    if address.kind == "sentinel":
-        sentinel = import_module(f"{world}.sentinel").Sentinel(
-            list(address.hosts), sentinel_kwargs=_of_sentinels(arguments, address)
-        )
-        return sentinel.master_for(address.service, ssl=address.tls, **arguments)
-    place = _place(import_module(f"{world}.connection"), address, arguments)
-    return module.Redis(connection_pool=module.ConnectionPool(**place))
-
-
-def _no_backoff() -> Any:
-    return import_module("redis.backoff").NoBackoff()
-
-
-def _of_sentinels(arguments: dict[str, Any], address: Address) -> dict[str, Any]:
-    """The sentinels are asked without the password of the servers; TLS as these."""
-    left_out = ("db", "username", "password", "retry")
-    kept = {name: value for name, value in arguments.items() if name not in left_out}
-    return kept | {"ssl": address.tls}
-
-
-def _place(module: Any, address: Address, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of a pool: which connections, and to where."""
-    if address.kind == "unix":
-        unix = {name: each for name, each in arguments.items() if name != "socket_keepalive"}
-        kind = module.UnixDomainSocketConnection
-        return unix | {"connection_class": kind, "path": address.path}
-    ((host, port),) = address.hosts[:1]
-    kind = module.SSLConnection if address.tls else module.Connection
-    return arguments | {"connection_class": kind, "host": host, "port": port}

@@ -132,7 +132,7 @@ def _entries(
 
 
 def _content(entry: Entry, spell: Callable[[str], str], *, owner: bool) -> dict[str, Any]:
-    written, facts = decode_head(entry.head)
+    facts, written, _ = decode_head(entry.head)
     content = {
         "Key": spell(entry.name.decode()),
         "LastModified": moment(written),

@@ -20,6 +20,7 @@ from boto_accel.redis_store.records import (
     Upload,
     decode_head,
     decode_part,
+    decode_tags,
     decode_upload,
     encode_tags,
 )
@@ -39,6 +40,7 @@ from boto_accel.redis_store.semantics import (
 )
 from boto_accel.redis_store.store import Asking, Reply, Store, refusal_of
 from boto_accel.redis_store.taking import FromUser, Taken, algorithm_of, checked, new_digest
+from boto_accel.redis_store.wires import as_dict
 
 _MOST_ROUNDS = 10  # of a completion whose parts are uploaded again meanwhile
 
@@ -92,7 +94,7 @@ def _checksum_type(algorithm: str | None, wanted: str | None) -> str:
 def _upload(store: Store, params: Mapping[str, Any], shard: Shard) -> Asking:
     """(upload, its parts as they are kept). Raises NoSuchUpload, NoSuchBucket."""
     upload_id = params["UploadId"]
-    found = yield from store.command("HGETALL", shard.upload(upload_id))
+    found = as_dict((yield from store.command("HGETALL", shard.upload(upload_id))))
     if b"m" not in found:
         yield from store.check_bucket(params["Bucket"])
         raise no_such_upload(upload_id)
@@ -119,19 +121,18 @@ def upload_part_copy(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     shard = store.schema.shard_of(params["Bucket"], key)
     check_part_number(params["PartNumber"])
     upload, _ = yield from _upload(store, params, shard)
-    source_shard, record = yield from read_source(
-        store, params, *given.copy_source(params["CopySource"])
-    )
-    first, last = 0, record.facts.size - 1
+    source = yield from read_source(store, params, *given.copy_source(params["CopySource"]))
+    size = source.head.facts.size
+    first, last = 0, size - 1
     if "CopySourceRange" in params:
-        first, last = copied_range(params["CopySourceRange"], record.facts.size)
+        first, last = copied_range(params["CopySourceRange"], size)
 
     def keep(taken: Taken) -> Asking:
         written = yield from _put_part(store, params, shard, taken)
         result = {"ETag": taken.etag, "LastModified": moment(written), **taken.checksums}
         return Reply({"CopyPartResult": result})
 
-    reader = reader_of(source_shard, record, first, last)
+    reader = reader_of(source, first, last)
     algorithm = upload.algorithm or None
     return (yield from checked(store, shard, reader, {}, algorithm, keep, inline=False))
 
@@ -168,6 +169,7 @@ def complete_multipart_upload(store: Store, params: Mapping[str, Any], _: Any) -
             facts.metadata, facts.members.get("Expires"), store.options.ttl_s, store.clock()
         )
         args = [key, facts.encode(), facts.etag, upload_id, facts.spec, b"", upload.tags,
+                len(decode_tags(upload.tags.encode())),
                 ttl or "", condition(params, "IfMatch"),
                 condition(params, "IfNoneMatch"), store.grace_ms, shard.data,
                 _member(key, upload_id)]  # fmt: skip
@@ -191,7 +193,7 @@ def _completed_before(store: Store, params: Mapping[str, Any], shard: Shard, key
     if object_id != params["UploadId"].encode():
         return None
 
-    return _completion(params, decode_head(head)[1])
+    return _completion(params, decode_head(head).facts)
 
 
 def _completion(params: Mapping[str, Any], facts: Facts) -> Reply:

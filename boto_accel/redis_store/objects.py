@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from boto_accel.redis_store import params as given
 from boto_accel.redis_store import scripts
@@ -17,9 +16,10 @@ from boto_accel.redis_store.keys import Shard
 from boto_accel.redis_store.records import (
     Blob,
     Facts,
-    Record,
+    Head,
     Slice,
-    decode_record,
+    decode_head,
+    decode_tags,
     encode_tags,
     slices,
 )
@@ -54,7 +54,7 @@ def put_object(store: Store, params: Mapping[str, Any], source: Source) -> Askin
     shard = store.schema.shard_of(params["Bucket"], key)
     members = given.members_of(params)
     metadata = user_metadata(params["Metadata"]) if "Metadata" in params else {}
-    tags = encode_tags(tags_of_header(params["Tagging"])) if "Tagging" in params else ""
+    tags = tags_of_header(params["Tagging"]) if "Tagging" in params else ()
     algorithm = algorithm_of(params, by_default=store.state.checks_requests)
 
     def keep(taken: Taken) -> Asking:
@@ -88,17 +88,18 @@ def exchange(
     shard: Shard,
     facts: Facts,
     data: bytes | None,
-    tags: str,
+    tags: Sequence[tuple[str, str]],
 ) -> Asking:
     """Make *facts* the object; when it was written, in seconds."""
-    facts = replace(facts, id=store.object_id)
+    facts = facts._replace(id=store.object_id)
     ttl = ttl_ms(facts.metadata, facts.members.get("Expires"), store.options.ttl_s, store.clock())
     answer = yield from store.write(
         params["Bucket"],
         shard,
         scripts.PUT,
         [shard.state, shard.index, shard.record(key)],
-        [key, facts.encode(), facts.etag, facts.id, facts.spec, data or b"", tags, ttl or "",
+        [key, facts.encode(), facts.etag, facts.id, facts.spec, data or b"",
+         encode_tags(tags), len(tags), ttl or "",
          condition(params, "IfMatch"), condition(params, "IfNoneMatch"),
          store.grace_ms, shard.data],
     )  # fmt: skip
@@ -123,21 +124,19 @@ def get_object(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     key = key_bytes(params["Key"])
     shard = store.schema.shard_of(params["Bucket"], key)
     for _ in range(_MOST_READS):
-        record = yield from store.record(params["Bucket"], key, shard)
-        members, first, last, status = described(store, params, record, reads=True)
-        if record.data is not None:
-            data = record.data
+        head, data = yield from store.record(params["Bucket"], key, shard)
+        members, headers, first, last, status = described(store, params, head, reads=True)
+        if data is not None:
             body = data if len(data) == last + 1 - first else data[first : last + 1]
             pieces = None
         else:
-            parts = slices(record.facts.blobs, first, last)
-            body = yield from _first_piece(store, shard, record.facts, parts)
+            parts = slices(head.facts.blobs, first, last)
+            body = yield from _first_piece(store, shard, head.facts, parts)
             if body is None:
-                yield from _drop(store, shard, key, record)
+                yield from _drop(store, shard, key, head.facts)
                 continue
             pieces = Pieces([(shard.piece(each.blob, each.number), each) for each in parts[1:]])
-        headers = headers_of(members)
-        checks = record.facts.checksum_type != COMPOSITE
+        checks = head.facts.checksum_type != COMPOSITE
         members["Body"], algorithm = make_body(store, members, body, pieces, checks=checks)
         return Reply(members, status, headers, algorithm)
     raise no_such_key(params["Key"])
@@ -159,50 +158,52 @@ def _first_piece(store: Store, shard: Shard, facts: Facts, parts: list[Slice]) -
     return first[0] if len(first[0] or b"") == parts[0].last - parts[0].first + 1 else None
 
 
-def _drop(store: Store, shard: Shard, key: bytes, record: Record) -> Asking:
+def _drop(store: Store, shard: Shard, key: bytes, facts: Facts) -> Asking:
     """Redis has evicted a piece: the object is gone, unless it was replaced meanwhile."""
     keys = [shard.index, shard.record(key)]
-    yield from store.run(scripts.DROP, keys, [key, record.facts.id, shard.data])
+    yield from store.run(scripts.DROP, keys, [key, facts.id, shard.data])
 
 
 def head_object(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     key = key_bytes(params["Key"])
     shard = store.schema.shard_of(params["Bucket"], key)
     for _ in range(_MOST_READS):
-        record = yield from read_head(store, params["Bucket"], key, shard)
-        members, _, _, status = described(store, params, record, reads=False)
-        if record.facts.blobs and (yield from _first_piece(store, shard, record.facts, [])) is None:
-            yield from _drop(store, shard, key, record)
+        head = yield from read_head(store, params["Bucket"], key, shard)
+        members, headers, _, _, status = described(store, params, head, reads=False)
+        if head.facts.blobs and (yield from _first_piece(store, shard, head.facts, [])) is None:
+            yield from _drop(store, shard, key, head.facts)
             continue
-        return Reply(members, status, headers_of(members))
+        return Reply(members, status, headers)
     raise no_such_key(params["Key"])
 
 
 def read_head(store: Store, bucket: str, key: bytes, shard: Shard) -> Asking:
-    """The `Record` without its data."""
-    head, tags = yield from store.command("HMGET", shard.record(key), "m", "t")
+    """The `Head` of an object. Raises NoSuchKey, NoSuchBucket."""
+    head = yield from store.command("HGET", shard.record(key), "m")
     if head is None:
         yield from store.check_bucket(bucket)
         raise no_such_key(key.decode())
-    return decode_record([head, None, tags], data=False)
+    return decode_head(head)
 
 
 def described(
-    store: Store, params: Mapping[str, Any], record: Record, *, reads: bool
-) -> tuple[dict[str, Any], int, int, int]:
-    """(members of the output, first and last byte, status). Raises what conditions refuse."""
-    facts = record.facts
-    if _HAS_CONDITIONS.intersection(params):
-        check_read(given.conditions_of(params), facts.etag, record.written)
+    store: Store, params: Mapping[str, Any], head: Head, *, reads: bool
+) -> tuple[dict[str, Any], dict[str, str], int, int, int]:
+    """
+    (members of the output, headers, first and last byte, status). Raises what conditions refuse.
+    """
+    facts = head.facts
+    if not _HAS_CONDITIONS.isdisjoint(params):
+        check_read(given.conditions_of(params), facts.etag, head.written)
     first, last, status = _extent(params, facts)
     members: dict[str, Any] = {
         "AcceptRanges": "bytes",
-        "LastModified": moment(record.written),
+        "LastModified": moment(head.written),
         "ContentLength": last - first + 1,
         "ETag": facts.etag,
         "ContentType": _DEFAULT_TYPE,
         **facts.members,
-        "Metadata": facts.metadata,
+        "Metadata": dict(facts.metadata),
     }
     if status == 206:
         members["ContentRange"] = f"bytes {first}-{last}/{facts.size}"
@@ -215,8 +216,8 @@ def described(
     ):
         members.update(facts.checksums)
         members["ChecksumType"] = facts.checksum_type
-    if record.tags:
-        members["TagCount"] = len(record.tags)
+    if head.tags:
+        members["TagCount"] = head.tags
     if members.get("StorageClass") == "STANDARD":
         del members["StorageClass"]
     if not _OVERRIDES.keys().isdisjoint(params):
@@ -228,7 +229,7 @@ def described(
     if "Expires" in members:
         seconds = members["Expires"]
         members["Expires"], members["ExpiresString"] = moment(seconds), http_date(seconds)
-    return members, first, last, status
+    return members, headers_of(members, head.written), first, last, status
 
 
 _HAS_CONDITIONS = frozenset(["IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince"])
@@ -304,12 +305,11 @@ _HEADERS = {
 }
 
 
-def headers_of(members: Mapping[str, Any]) -> dict[str, str]:
+def headers_of(members: Mapping[str, Any], written: int) -> dict[str, str]:
     """The headers of HTTP that *members* would have come with."""
     headers = {_HEADERS[name]: str(members[name]) for name in members if name in _HEADERS}
-    if "LastModified" in members:
-        headers["last-modified"] = http_date(int(members["LastModified"].timestamp()))
-    for name, value in members.get("Metadata", {}).items():
+    headers["last-modified"] = http_date(written)
+    for name, value in members["Metadata"].items():
         headers[f"x-amz-meta-{name}"] = value
     return headers
 
@@ -396,8 +396,8 @@ def _deletion_error(each: Mapping[str, Any], refusal: Refusal) -> dict[str, Any]
 
 def copy_object(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     bucket, source_key = given.copy_source(params["CopySource"])
-    source_shard, record = yield from read_source(store, params, bucket, source_key)
-    facts = record.facts
+    source = yield from read_source(store, params, bucket, source_key)
+    facts = source.head.facts
     if facts.size > LARGEST_PUT:
         text = (
             "The specified copy source is larger than the maximum allowable size for a copy "
@@ -408,43 +408,52 @@ def copy_object(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     _check_copy_changes(params, bucket, source_key, replaces)
     members = given.members_of(params) if replaces else _copied_members(params, facts)
     metadata = user_metadata(params.get("Metadata", {})) if replaces else facts.metadata
-    tags = record.tags
     if params.get("TaggingDirective", "COPY") == "REPLACE":
-        tags = tuple(tags_of_header(params.get("Tagging", "")))
+        tags: Sequence[tuple[str, str]] = tags_of_header(params.get("Tagging", ""))
+    else:
+        tags = (yield from _tags_of(store, source.record)) if source.head.tags else ()
     key = key_bytes(params["Key"])
     shard = store.schema.shard_of(params["Bucket"], key)
 
     def keep(taken: Taken) -> Asking:
         copied = facts_of(taken, members, metadata)
-        written = yield from exchange(
-            store, params, key, shard, copied, taken.data, encode_tags(tags)
-        )
+        written = yield from exchange(store, params, key, shard, copied, taken.data, tags)
         result = {"ETag": taken.etag, "LastModified": moment(written), **taken.checksums}
         if taken.checksums:
             result["ChecksumType"] = FULL_OBJECT
         return Reply({"CopyObjectResult": result})
 
-    reader = reader_of(source_shard, record, 0, facts.size - 1)
+    reader = reader_of(source, 0, facts.size - 1)
     algorithm = algorithm_of(params, by_default=False) or _algorithm_of(facts)
     return (yield from checked(store, shard, reader, {}, algorithm, keep, inline=True))
 
 
 def read_source(store: Store, params: Mapping[str, Any], bucket: str, key: str) -> Asking:
-    """(shard, record) of the source of a copy, if the conditions hold."""
-    source = key_bytes(key)
-    shard = store.schema.shard_of(bucket, source)
-    record = yield from store.record(bucket, source, shard)
+    """The `CopiedObject`, if the conditions hold."""
+    encoded = key_bytes(key)
+    shard = store.schema.shard_of(bucket, encoded)
+    head, data = yield from store.record(bucket, encoded, shard)
     conditions = given.conditions_of(params, "CopySourceIf")
-    check_copied(conditions, record.facts.etag, record.written)
-    return shard, record
+    check_copied(conditions, head.facts.etag, head.written)
+    return CopiedObject(shard, shard.record(encoded), head, data)
 
 
-def reader_of(shard: Shard, record: Record, first: int, last: int) -> Any:
+class CopiedObject(NamedTuple):
+    """The source of a copy; *record* is the name of its record."""
+
+    shard: Shard
+    record: bytes
+    head: Head
+    data: bytes | None
+
+
+def reader_of(source: CopiedObject, first: int, last: int) -> Any:
     """What reads bytes *first* to *last* of an object."""
-    if record.data is not None:
-        return FromUser(Source(record.data[first : last + 1]))
-    parts = slices(record.facts.blobs, first, last)
-    return FromObject(Pieces([(shard.piece(each.blob, each.number), each) for each in parts]))
+    if source.data is not None:
+        return FromUser(Source(source.data[first : last + 1]))
+    parts = slices(source.head.facts.blobs, first, last)
+    names = [source.shard.piece(each.blob, each.number) for each in parts]
+    return FromObject(Pieces(list(zip(names, parts, strict=True))))
 
 
 def _check_copy_changes(
@@ -481,25 +490,31 @@ def _algorithm_of(facts: Facts) -> str:
 def get_object_tagging(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     key = key_bytes(params["Key"])
     shard = store.schema.shard_of(params["Bucket"], key)
-    record = yield from read_head(store, params["Bucket"], key, shard)
-    return Reply({"TagSet": [{"Key": name, "Value": value} for name, value in record.tags]})
+    head = yield from read_head(store, params["Bucket"], key, shard)
+    tags = (yield from _tags_of(store, shard.record(key))) if head.tags else ()
+    return Reply({"TagSet": [{"Key": name, "Value": value} for name, value in tags]})
+
+
+def _tags_of(store: Store, record: bytes) -> Asking:
+    return decode_tags((yield from store.command("HGET", record, "t")))
 
 
 def put_object_tagging(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     tags = check_tags((tag["Key"], tag["Value"]) for tag in params["Tagging"]["TagSet"])
-    yield from _tag(store, params, encode_tags(tags))
+    yield from _tag(store, params, tags)
     return Reply({})
 
 
 def delete_object_tagging(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
-    yield from _tag(store, params, "")
+    yield from _tag(store, params, ())
     return Reply({}, 204)
 
 
-def _tag(store: Store, params: Mapping[str, Any], tags: str) -> Asking:
+def _tag(store: Store, params: Mapping[str, Any], tags: Sequence[tuple[str, str]]) -> Asking:
     key = key_bytes(params["Key"])
     shard = store.schema.shard_of(params["Bucket"], key)
-    answer = yield from store.run(scripts.TAG, [shard.record(key)], [tags])
+    args = [encode_tags(tags), len(tags)]
+    answer = yield from store.run(scripts.TAG, [shard.record(key)], args)
     if answer[0] == b"ABSENT":
         yield from store.check_bucket(params["Bucket"])
         raise no_such_key(params["Key"])
@@ -511,9 +526,9 @@ def _tag(store: Store, params: Mapping[str, Any], tags: str) -> Asking:
 def get_object_attributes(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     key = key_bytes(params["Key"])
     shard = store.schema.shard_of(params["Bucket"], key)
-    record = yield from read_head(store, params["Bucket"], key, shard)
-    facts, wanted = record.facts, params["ObjectAttributes"]
-    members: dict[str, Any] = {"LastModified": moment(record.written)}
+    head = yield from read_head(store, params["Bucket"], key, shard)
+    facts, wanted = head.facts, params["ObjectAttributes"]
+    members: dict[str, Any] = {"LastModified": moment(head.written)}
     if "ETag" in wanted:
         members["ETag"] = facts.etag.strip('"')
     if "Checksum" in wanted and facts.checksums:

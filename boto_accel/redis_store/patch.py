@@ -42,7 +42,7 @@ class RedisPatch(Patch):
     def __init__(
         self, options: Options, *, clock: Callable[[], float] = time.time, **narrowing: Any
     ) -> None:
-        super().__init__(services="s3", **narrowing)
+        super().__init__(**narrowing)
         self.options = options
         self._clock = clock
 
@@ -50,7 +50,7 @@ class RedisPatch(Patch):
         return f"<RedisPatch {self.options}>"
 
     def matches(self, client: Any, operation: str) -> bool:
-        return super().matches(client, operation) and state_of(client) is not None
+        return state_of(client) is not None and super().matches(client, operation)
 
     def handle(self, call: Call) -> Steps:
         client, operation = call.client, call.operation
@@ -59,12 +59,14 @@ class RedisPatch(Patch):
         quiet = state.is_quiet(client, operation)
         params: Mapping[str, Any] = call.params
         context: dict[str, Any] = {}
-        if not quiet or not is_plain(operation, params):
+        plain = quiet and is_plain(operation, params)
+        if not plain:
             params, answered = yield from _prepare(call, state, context)
             if answered is not None:
                 return (yield from events.finish(call, answered[1], context, answered[0]))
         try:
-            check_known(operation, params)
+            if not plain:
+                check_known(operation, params)
             reply, retries = yield from self._attempts(call, state, params, context)
         except _FinalRefusal as final:
             parsed = error_of(operation, final.refusal, final.retries, is_last=final.is_last)

@@ -3,7 +3,8 @@ What is written down of an object, an upload and a part. Pure; JSON, and nothing
 
 An object's record is a hash:
 
-    m   b"<seconds> <JSON>": when it was written, by the clock of Redis, and `Facts`
+    m   b"<seconds>/<tags> <JSON>": when it was written, by the clock of Redis, how many tags it
+        has, and `Facts`
     d   its data, up to INLINE bytes
     t   JSON of its tags, if it has some
     e   its ETag; v its id; c its pieces, "blob:number …": for the scripts, which read no JSON
@@ -13,7 +14,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from boto_accel.redis_store.keys import PIECE, pieces_of
@@ -38,8 +40,7 @@ class Blob(NamedTuple):
         return f"{self.id}:{pieces_of(self.size)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """
     All that is known of an object but its data, its tags and when it was written.
 
@@ -50,51 +51,56 @@ class Facts:
     id: str
     size: int
     etag: str
-    members: dict[str, Any] = field(default_factory=dict)
-    metadata: dict[str, str] = field(default_factory=dict)
-    checksums: dict[str, str] = field(default_factory=dict)
+    members: dict[str, Any] = {}  # noqa: RUF012  none of these is ever changed
+    metadata: dict[str, str] = {}  # noqa: RUF012
+    checksums: dict[str, str] = {}  # noqa: RUF012
     checksum_type: str = ""
     blobs: tuple[Blob, ...] = ()
     parts: int = 0
 
     def encode(self) -> str:
-        return _encode({name: value for name, value in asdict(self).items() if value})
+        return _encode({name: value for name, value in self._asdict().items() if value})
 
     @property
     def spec(self) -> str:
         return " ".join(blob.spec for blob in self.blobs if blob.size)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An object as it was read. written: in seconds. data: None where it has pieces."""
+class Head(NamedTuple):
+    """facts; when it was written, in seconds; how many tags it has."""
 
     facts: Facts
     written: int
-    data: bytes | None
-    tags: tuple[tuple[str, str], ...]
+    tags: int
 
 
-def decode_record(found: Sequence[bytes | None], *, data: bool = True) -> Record | None:
-    """Of HMGET m d t, or of these without d; None if there is none. Raises DamagedError."""
-    head, body, tags = found
+def decode_record(head: bytes | None, data: bytes | None) -> tuple[Head, bytes | None] | None:
+    """(head, data) of HMGET m d, without data where it has pieces; None if there is none."""
     if head is None:
         return None
-    written, facts = decode_head(head)
-    if data and not facts.blobs and (body is None or len(body) != facts.size):
+    found = decode_head(head)
+    if found.facts.blobs:
+        return found, None
+    if data is None or len(data) != found.facts.size:
         raise DamagedError
-    return Record(facts, written, None if facts.blobs else body, decode_tags(tags))
+    return found, data
 
 
-def decode_head(head: bytes) -> tuple[int, Facts]:
-    """(written, facts) of the field m. Raises DamagedError."""
+@lru_cache(maxsize=1024)
+def decode_head(head: bytes) -> Head:
+    """
+    Of the field m. Raises DamagedError.
+
+    Remembered by its bytes: what it makes is never changed, and is copied for the user.
+    """
     try:
-        seconds, _, text = head.partition(b" ")
+        stamp, _, text = head.partition(b" ")
+        seconds, _, tags = stamp.partition(b"/")
         known = _decode(text)
         if "blobs" in known:
             known["blobs"] = tuple(Blob(*each) for each in known["blobs"])
         known.setdefault("size", 0)
-        return int(seconds), Facts(**known)
+        return Head(Facts(**known), int(seconds), int(tags))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise DamagedError from None
 

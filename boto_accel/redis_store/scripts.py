@@ -71,7 +71,8 @@ end
 local function exchange(record, index, data, old, grace, ttl, key, seconds, a)
   release(data, old[3], grace)
   redis.call('DEL', record)
-  redis.call('HSET', record, 'm', seconds .. ' ' .. a.facts, 'e', a.etag, 'v', a.id)
+  local head = seconds .. '/' .. a.count .. ' ' .. a.facts
+  redis.call('HSET', record, 'm', head, 'e', a.etag, 'v', a.id)
   if a.spec ~= '' then redis.call('HSET', record, 'c', a.spec)
   else redis.call('HSET', record, 'd', a.body) end
   if a.tags ~= '' then redis.call('HSET', record, 't', a.tags) end
@@ -80,8 +81,8 @@ local function exchange(record, index, data, old, grace, ttl, key, seconds, a)
 end
 """
 
-# KEYS state index record; ARGV key facts etag id spec body tags ttl if_match if_none_match grace
-# data. An attempt that succeeded and whose answer was lost finds its own id: then it is done.
+# KEYS state index record; ARGV key facts etag id spec body tags count ttl if_match if_none_match
+# grace data. An attempt that succeeded and whose answer was lost finds its own id: then it is done.
 PUT = _script(
     _RELEASE,
     _KEEP,
@@ -92,11 +93,12 @@ if state ~= 'open' then return {'STATE', state or ''} end
 local old = redis.call('HMGET', KEYS[3], 'e', 'v', 'c')
 local seconds = redis.call('TIME')[1]
 if old[2] == ARGV[4] then return {'OK', seconds} end
-local refusal = refuses(old, ARGV[9], ARGV[10])
+local refusal = refuses(old, ARGV[10], ARGV[11])
 if refusal then return {refusal} end
-if not keep(ARGV[12], ARGV[5], ARGV[8]) then return {'GONE'} end
-exchange(KEYS[3], KEYS[2], ARGV[12], old, ARGV[11], ARGV[8], ARGV[1], seconds,
-  {facts=ARGV[2], etag=ARGV[3], id=ARGV[4], spec=ARGV[5], body=ARGV[6], tags=ARGV[7]})
+if not keep(ARGV[13], ARGV[5], ARGV[9]) then return {'GONE'} end
+exchange(KEYS[3], KEYS[2], ARGV[13], old, ARGV[12], ARGV[9], ARGV[1], seconds,
+  {facts=ARGV[2], etag=ARGV[3], id=ARGV[4], spec=ARGV[5], body=ARGV[6], tags=ARGV[7],
+   count=ARGV[8]})
 return {'OK', seconds}
 """,
 )
@@ -131,9 +133,12 @@ return {'OK'}
 """,
 )
 
-# KEYS record; ARGV tags
+# KEYS record; ARGV tags count
 TAG = _script("""
-if redis.call('HEXISTS', KEYS[1], 'm') == 0 then return {'ABSENT'} end
+local head = redis.call('HGET', KEYS[1], 'm')
+if not head then return {'ABSENT'} end
+local seconds, rest = string.match(head, '^(%d+)/%d+(.*)$')
+redis.call('HSET', KEYS[1], 'm', seconds .. '/' .. ARGV[2] .. rest)
 if ARGV[1] == '' then redis.call('HDEL', KEYS[1], 't')
 else redis.call('HSET', KEYS[1], 't', ARGV[1]) end
 return {'OK'}
@@ -317,7 +322,7 @@ return {'OK'}
 )
 
 # Make the object of an upload, if the parts still are those that were checked.
-# KEYS state index record uploads upload; ARGV key facts etag id spec body tags ttl if_match
+# KEYS state index record uploads upload; ARGV key facts etag id spec body tags count ttl if_match
 # if_none_match grace data member, then number and value of each part
 COMPLETE = _script(
     _RELEASE,
@@ -330,24 +335,25 @@ local old = redis.call('HMGET', KEYS[3], 'e', 'v', 'c')
 local seconds = redis.call('TIME')[1]
 if old[2] == ARGV[4] then return {'OK', seconds} end
 if redis.call('HEXISTS', KEYS[5], 'm') == 0 then return {'NOUPLOAD'} end
-local refusal = refuses(old, ARGV[9], ARGV[10])
+local refusal = refuses(old, ARGV[10], ARGV[11])
 if refusal then return {refusal} end
-for n = 14, #ARGV, 2 do
+for n = 15, #ARGV, 2 do
   if redis.call('HGET', KEYS[5], ARGV[n]) ~= ARGV[n + 1] then return {'CHANGED'} end
 end
-if not keep(ARGV[12], ARGV[5], ARGV[8]) then return {'GONE'} end
+if not keep(ARGV[13], ARGV[5], ARGV[9]) then return {'GONE'} end
 local used = {}
-for n = 14, #ARGV, 2 do used[ARGV[n]] = true end
+for n = 15, #ARGV, 2 do used[ARGV[n]] = true end
 local fields = redis.call('HGETALL', KEYS[5])
 for n = 1, #fields, 2 do
   if fields[n] ~= 'm' and not used[fields[n]] then
-    release(ARGV[12], string.match(fields[n + 1], '^%S*'), '0')
+    release(ARGV[13], string.match(fields[n + 1], '^%S*'), '0')
   end
 end
-exchange(KEYS[3], KEYS[2], ARGV[12], old, ARGV[11], ARGV[8], ARGV[1], seconds,
-  {facts=ARGV[2], etag=ARGV[3], id=ARGV[4], spec=ARGV[5], body=ARGV[6], tags=ARGV[7]})
+exchange(KEYS[3], KEYS[2], ARGV[13], old, ARGV[12], ARGV[9], ARGV[1], seconds,
+  {facts=ARGV[2], etag=ARGV[3], id=ARGV[4], spec=ARGV[5], body=ARGV[6], tags=ARGV[7],
+   count=ARGV[8]})
 redis.call('UNLINK', KEYS[5])
-redis.call('ZREM', KEYS[4], ARGV[13])
+redis.call('ZREM', KEYS[4], ARGV[14])
 return {'OK', seconds}
 """,
 )

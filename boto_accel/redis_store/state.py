@@ -45,6 +45,7 @@ class ClientState:
         self._pid = os.getpid()
         self._link: Any = None
         self._handlers: dict[tuple[str, str], tuple[Any, ...]] = {}
+        self._quiet: dict[str, bool] = {}
         self._token: object = None
 
     def link(self, client: Any) -> Any:
@@ -93,7 +94,7 @@ class ClientState:
         emitter = _compat.emitter_of(client)
         token = _compat.registrations(emitter)
         if token is not self._token:
-            self._handlers, self._token = {}, token
+            self._handlers, self._quiet, self._token = {}, {}, token
         found = self._handlers.get((event, operation))
         if found is None:
             every = _compat.handlers_of(emitter, f"{event}.s3.{operation}")
@@ -103,7 +104,13 @@ class ClientState:
 
     def is_quiet(self, client: Any, operation: str) -> bool:
         """Whether nobody but botocore has a part in the calls of *operation*."""
-        return not any(self.handlers(client, event, operation) for event in _EVENTS)
+        if _compat.registrations(_compat.emitter_of(client)) is self._token:
+            known = self._quiet.get(operation)
+            if known is not None:
+                return known
+        quiet = not any(self.handlers(client, event, operation) for event in _EVENTS)
+        self._quiet[operation] = quiet
+        return quiet
 
 
 class _Closing:
@@ -132,10 +139,14 @@ def _is_own(handler: Any) -> bool:
     return module.partition(".")[0] in _OWN
 
 
+def _is_s3(client: Any) -> bool:
+    return bool(client.meta.service_model.service_name == "s3")
+
+
 def state_of(client: Any) -> ClientState | None:
     """The state of a client of ours, made at its first call; None for every other client."""
     state: ClientState | None = client.__dict__.get(STATE_KEY)
-    if state is None and is_ours(client.meta.endpoint_url):
+    if state is None and is_ours(client.meta.endpoint_url) and _is_s3(client):
         state = ClientState(client)
         _compat.keep_on(client, state, STATE_KEY)
     return state

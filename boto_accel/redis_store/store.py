@@ -9,13 +9,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from boto_accel._effects import Await, Effect
 from boto_accel.redis_store import scripts
 from boto_accel.redis_store.keys import Schema, Shard
-from boto_accel.redis_store.records import Record, decode_record
+from boto_accel.redis_store.records import decode_record
 from boto_accel.redis_store.scripts import Script
 from boto_accel.redis_store.semantics import (
     Refusal,
@@ -78,7 +78,10 @@ class Store:
         self.options = options
         self.clock = clock
         self.grace_ms = round(options.grace_s * 1000)
-        self.object_id = new_id()
+
+    @cached_property
+    def object_id(self) -> str:
+        return new_id()
 
     # Asking Redis
 
@@ -138,9 +141,9 @@ class Store:
     # Objects
 
     def record(self, bucket: str, key: bytes, shard: Shard) -> Asking:
-        """The `Record` of an object. Raises NoSuchKey, NoSuchBucket."""
-        found = yield from self.command("HMGET", shard.record(key), "m", "d", "t")
-        record: Record | None = decode_record(found)
+        """(head, data) of an object, as `decode_record` has it. Raises NoSuchKey, NoSuchBucket."""
+        found = yield from self.command("HMGET", shard.record(key), "m", "d")
+        record = decode_record(*found)
         if record is None:
             yield from self.check_bucket(bucket)
             raise no_such_key(key.decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ def _algorithm_of(members: Mapping[str, Any]) -> str:
     return ""
 
 
+@lru_cache(maxsize=2)
 def _classes(is_async: bool) -> tuple[Any, Any]:
     """(without a checksum, with one)"""
     if not is_async:
