@@ -95,6 +95,9 @@ CALLED_OUTSIDE_COMPAT: dict[str, set[str]] = {
         "_get_uri_and_query_string_value",
         "_validate",
     },
+    "fastpath/lanes/json_values.py": {"_convert_timestamp_to_str", "_get_base64", "_handle_float"},
+    "fastpath/lanes/query.py": {"_convert_timestamp_to_str", "_get_base64", "_handle_float"},
+    "fastpath/lanes/rpc_v2_cbor.py": {"_serialize_type_timestamp"},
     "fastpath/lanes/xml.py": {"_convert_timestamp_to_str", "_get_base64", "_handle_float"},
     "fastpath/proof.py": {"_raw"},
     "fastpath/stock.py": {

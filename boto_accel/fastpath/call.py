@@ -92,14 +92,16 @@ def prepare(plan: Plan, params: Mapping[str, Any], credentials: Any) -> Prepared
     """The request for *params*, or None where `prepare_slowly` has to learn something first."""
     if plan.runs_parameter_handlers:
         return None
+    if plan.tokens:
+        params = plan.with_tokens(params)
     variant = plan.variant(tuple(params))
     if variant.triggered:
         return None
-    endpoint = plan.resolver.find(params)
+    endpoint = plan.resolver.find(params, credentials)
     if endpoint is None:
         return None
     algorithm = variant.algorithm(params)
-    learned = variant.proved.get((_compat.current_features(), algorithm, endpoint.redirected))
+    learned = variant.proved.get((_compat.current_features(), algorithm, endpoint.marks))
     if learned is None:
         return None
     if credentials is None and endpoint.signs:
@@ -122,6 +124,8 @@ def prepare_slowly(
     """Run parameter handlers, resolve the endpoint, prove the plan: whatever is missing."""
     context = dict(plan.context)
     settled = None
+    if not plan.runs_parameter_handlers:
+        params = plan.with_tokens(params)
     stocks = params  # what stock is given, should it be asked
     if plan.runs_parameter_handlers:
         try:
@@ -137,14 +141,14 @@ def prepare_slowly(
         if variant.triggered:
             params = run_triggered(plan, variant, dict(params), context)
             variant = plan.variant(tuple(params), settled=True)
-    endpoint = plan.resolver.find(params)
+    endpoint = plan.resolver.find(params, credentials)
     if endpoint is None:
         check_bucket(plan, params)
-        endpoint = yield from plan.resolver.resolve(client, params, context)
+        endpoint = yield from plan.resolver.resolve(client, params, context, credentials)
     if credentials is None and endpoint.signs:
         raise Declined("no credentials")
     algorithm = variant.algorithm(params)
-    key = (_compat.current_features(), algorithm, endpoint.redirected)
+    key = (_compat.current_features(), algorithm, endpoint.marks)
     learned = variant.proved.get(key)
     if learned is None:
         learned = yield from _prove(
@@ -340,8 +344,8 @@ def _prove_answer(
         stocks["ResponseMetadata"]["MaxAttemptsReached"] = True
     ours = _copy(result)
     for handler in answers.pure_after_call():
-        handler(parsed=stocks, context=stocks_context)
-        handler(parsed=ours, context=stocks_context)
+        handler(parsed=stocks, context=stocks_context, model=answers.model)
+        handler(parsed=ours, context=stocks_context, model=answers.model)
     proof.compare_answers(ours, stocks, answers.reader.payload if answers.streams else None)
 
 

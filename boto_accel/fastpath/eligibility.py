@@ -24,6 +24,8 @@ Handler = Callable[..., Any]
 
 _HISTORY = get_global_history_recorder()
 
+ALWAYS = ("*",)
+
 # Parameter handlers that do nothing unless one of these parameters is given; () is "never": what
 # they do is done by the compiled plan, or shows only in the request context.
 PARAMETER_HANDLERS: dict[str, tuple[str, ...]] = {
@@ -34,13 +36,23 @@ PARAMETER_HANDLERS: dict[str, tuple[str, ...]] = {
     "validate_bucket_name": (),  # by BucketNames in plan.py
     "remove_bucket_from_url_paths_from_model": (),  # run once, when the plan is made
     "convert_body_to_file_like_object": (),  # plan.py: bytes are sent as a file would be
-    "generate_idempotent_uuid": (),  # plan.py: operations with such members are declined
+    "remove_accid_host_prefix_from_model": (),  # run once, when the plan is made
+    "generate_idempotent_uuid": (),  # plan.py: with_tokens
     "_handle_request_validation_mode_member": (),  # plan.py: a default
     "set_list_objects_encoding_type_url": (),  # plan.py: a default
     "S3RegionRedirectorv2.annotate_request_context": (),
     "AioS3RegionRedirectorv2.annotate_request_context": (),
     "ClientCreator._inject_s3_input_parameters": (),
+    # An alias is a parameter that the model does not know, and so stock's.
+    "ParameterAlias.alias_parameter_in_call": (),
+    "base64_encode_user_data": ("UserData",),
+    "fix_route53_ids": ALWAYS,
+    "inject_account_id": ALWAYS,
 }
+# Those that change the model of the operation, whatever the parameters.
+MODEL_HANDLERS = frozenset(
+    ("remove_bucket_from_url_paths_from_model", "remove_accid_host_prefix_from_model")
+)
 
 ENDPOINT_HANDLERS = frozenset(
     (
@@ -52,13 +64,16 @@ ENDPOINT_HANDLERS = frozenset(
 
 # Handlers of the request. "transfer" ones are s3transfer's, which switch progress reports of a
 # body off while it is signed: see `TRANSFER_HANDLERS`.
+HEADER_HANDLERS = frozenset(  # of before-call: they add headers that the model decides
+    ("add_accept_header", "add_glacier_version", "inject_api_version_header_if_needed")
+)
 REQUEST_HANDLERS: dict[str, frozenset[str]] = {
     "before-call": frozenset(
         (
+            *HEADER_HANDLERS,
             "add_expect_header",
             "add_recursion_detection_header",
             "escape_xml_payload",
-            "inject_api_version_header_if_needed",
             "S3ExpressIdentityResolver.apply_signing_cache_key",
         )
     ),
@@ -75,6 +90,7 @@ REQUEST_HANDLERS: dict[str, frozenset[str]] = {
     ),
     "choose-signer": frozenset(
         (
+            "disable_signing",
             "set_operation_specific_signer",
             "_set_auth_scheme_preference_signer",
             "ClientCreator._default_s3_presign_to_sigv2",
@@ -95,7 +111,7 @@ TRANSFER_HANDLERS = frozenset(("signal_not_transferring", "signal_transferring")
 # Handlers of an answer that do nothing to a good answer, or that the compiled reader stands for.
 ANSWER_HANDLERS: dict[str, frozenset[str]] = {
     "response-received": frozenset(),
-    "before-parse": frozenset(("_handle_200_error", "handle_expires_header")),
+    "before-parse": frozenset(("_handle_200_error", "_map_oauth2_errors", "handle_expires_header")),
     "needs-retry": frozenset(
         (
             "_update_status_code",
@@ -107,13 +123,22 @@ ANSWER_HANDLERS: dict[str, frozenset[str]] = {
             "AioS3RegionRedirectorv2.redirect_from_error",
         )
     ),
-    "after-call": frozenset(("RetryQuotaChecker.release_retry_quota",)),
+    "after-call": frozenset(
+        ("RetryQuotaChecker.release_retry_quota", "_handle_sqs_compatible_error")
+    ),
     "after-call-error": frozenset(),
 }
 
 # Handlers of after-call that change nothing but the result, and only a good one.
 PURE_AFTER_CALL = frozenset(
-    ("decode_list_object", "decode_list_object_v2", "decode_list_object_versions")
+    (
+        "decode_console_output",
+        "decode_list_object",
+        "decode_list_object_v2",
+        "decode_list_object_versions",
+        "json_decode_policies",
+        "json_decode_template_body",
+    )
 )
 
 _HOMES = ("botocore", "aiobotocore", "s3transfer")

@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import jmespath
 from botocore import UNSIGNED
+from botocore.regions import EndpointResolverBuiltins
+from botocore.serialize import HOST_PREFIX_RE
 from botocore.utils import ArnParser
+from jmespath.exceptions import JMESPathError
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
+from boto_accel.fastpath.lanes.scalars import INVALID
 from boto_accel.fastpath.steps import Steps
 
 _SENT_AS_IT_IS = re.compile(r"[A-Za-z0-9_.\-~/!$&'()*+,;=:@]*").fullmatch
@@ -27,7 +32,7 @@ _PLAIN_HOST = re.compile(r"[A-Za-z0-9_.\-:\[\]]+").fullmatch  # no "bucket\\n", 
 
 MOST_KEPT = 1024  # endpoints of one plan; beyond it they are forgotten all at once
 SIGNERS = {
-    "standard": frozenset(("s3v4",)),
+    "standard": frozenset(("s3v4", "v4")),
     "presign-url": frozenset(("s3-query", "s3v4-query")),
     "presign-post": frozenset(("s3-presign-post", "s3v4-presign-post")),
 }  # by signing type (RequestSigner.sign)
@@ -41,8 +46,9 @@ class Endpoint:
     url: as botocore has it. base: its path, without a closing slash where a path follows.
     headers: what the ruleset adds. version: of the signature, None for anonymous calls. region,
     signing_name: of the credential scope. payload_signing: the `payload_signing_enabled` of the
-    context, None where the signer decides. redirected: whether botocore's redirector learned the
-    region, which shows in the User-Agent. context: what resolving put into the request context.
+    context, None where the signer decides. marks: whether botocore's redirector learned the region,
+    and whether an account is known, which show in the User-Agent. context: what resolving put into
+    the request context.
     """
 
     url: str
@@ -55,12 +61,17 @@ class Endpoint:
     region: str
     signing_name: str
     payload_signing: bool | None
-    redirected: bool
+    marks: tuple[bool, bool]
     context: Mapping[str, Any]
 
     @property
     def signs(self) -> bool:
         return self.version is not None
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether signatures are S3's kind of version 4 (`S3SigV4Auth`)."""
+        return self.version == "s3v4"
 
 
 class Resolver:
@@ -79,35 +90,46 @@ class Resolver:
         self._signing_type = signing_type
         self._redirects = redirects
         self._kept: dict[Any, Endpoint] = {}
-        self.members = _members_read(client, operation_model)
+        self._prefix = HostPrefix(client, operation_model)
+        read = Read(client, operation_model)
+        self.members = (*read.members, *(n for n in self._prefix.labels if n not in read.members))
+        self._searches = read.searches
+        self._has_account = read.has_account
+        self._by_one_member = len(self.members) == 1 and not (read.searches or read.has_account)
 
-    def find(self, params: Mapping[str, Any]) -> Endpoint | None:
+    def find(self, params: Mapping[str, Any], credentials: Any = None) -> Endpoint | None:
         """The endpoint for *params*, if it was resolved before."""
-        members = self.members
-        if len(members) == 1:  # a bucket, as a rule
-            value = params.get(members[0])
+        if self._by_one_member:  # a bucket, as a rule
+            value = params.get(self.members[0])
             if value.__class__ is not str and value is not None:
                 raise Declined("parameters of an unusual type")
             if self._redirects:
                 return self._kept.get((value, self._redirects.get(value or "")))
             return self._kept.get(value)
-        return self._kept.get(self._key(params))
+        return self._kept.get(self._key(params, credentials))
 
-    def _key(self, params: Mapping[str, Any]) -> Any:
+    def _key(self, params: Mapping[str, Any], credentials: Any) -> Any:
         values = tuple([params.get(name) for name in self.members])
         for value in values:
             if value is not None and value.__class__ not in (str, bool):
                 raise Declined("parameters of an unusual type")
         if self._redirects:
-            bucket = params.get("Bucket")
-            values += (self._redirects.get(bucket or ""),)
+            values += (self._redirects.get(params.get("Bucket") or ""),)
+        if self._has_account:
+            values += (getattr(credentials, "account_id", None),)
+        for search in self._searches:
+            values += (_searched(search, params),)
         return values[0] if len(values) == 1 else values
 
     def resolve(
-        self, client: Any, params: Mapping[str, Any], context: dict[str, Any]
+        self,
+        client: Any,
+        params: Mapping[str, Any],
+        context: dict[str, Any],
+        credentials: Any = None,
     ) -> Steps[Endpoint]:
         """Ask botocore, and keep the answer. What botocore raises is left to stock to raise."""
-        key = self._key(params)
+        key = self._key(params, credentials)
         model = self._operation_model
         context = dict(context)
         options = {}
@@ -119,6 +141,7 @@ class Resolver:
         except Exception:
             raise Declined("no endpoint for these parameters") from None
         url, headers, properties = found
+        url = self._prefix.before(url, params)
         if properties:
             context["endpoint_properties"] = properties
         signer = _compat.signer_of(client)
@@ -126,11 +149,59 @@ class Resolver:
         if version is not UNSIGNED and version not in SIGNERS[self._signing_type]:
             raise Declined(f"signature version {version}")
         redirected = params.get("Bucket") in self._redirects
-        endpoint = _endpoint(client, url, headers, context, version, redirected)
+        has_account = self._has_account and getattr(credentials, "account_id", None) is not None
+        endpoint = _endpoint(client, url, headers, context, version, (redirected, has_account))
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
         self._kept[key] = endpoint
         return endpoint
+
+
+def _searched(search: Callable[[Any], Any], params: Mapping[str, Any]) -> Any:
+    """What *search* finds in parameters nobody has validated: nothing, a text, or several."""
+    try:
+        value = search(params)
+    except JMESPathError:
+        raise Declined(INVALID) from None
+    if value.__class__ is list and all(item.__class__ is str for item in value):
+        return tuple(value)
+    if value is None or value.__class__ is str:
+        return value
+    raise Declined("parameters of an unusual type")
+
+
+class HostPrefix:
+    """
+    What the model puts before the host, with parameters in it.
+
+    labels: the names of these parameters.
+    Source: `Serializer._expand_host_prefix`, `BaseClient._convert_to_request_dict`.
+    """
+
+    def __init__(self, client: Any, operation_model: Any) -> None:
+        trait = operation_model.endpoint or {}
+        injects = client.meta.config.inject_host_prefix
+        self._template: str = trait.get("hostPrefix", "") if injects else ""
+        self.labels: tuple[str, ...] = ()
+        shape = operation_model.input_shape
+        if self._template and shape is not None:
+            self.labels = tuple(
+                name
+                for name, member in shape.members.items()
+                if member.serialization.get("hostLabel")
+            )
+
+    def before(self, url: str, params: Mapping[str, Any]) -> str:
+        """*url* with the prefix for *params*."""
+        if not self._template:
+            return url
+        values = {name: params.get(name) for name in self.labels}
+        for value in values.values():
+            if not (isinstance(value, str) and HOST_PREFIX_RE.match(value)):
+                raise Declined(INVALID)
+        prefix = self._template.format(**values) if self.labels else self._template
+        scheme, rest = url.split("://", 1)
+        return f"{scheme}://{prefix}{rest}"
 
 
 def _endpoint(
@@ -139,7 +210,7 @@ def _endpoint(
     headers: Mapping[str, str],
     context: dict[str, Any],
     version: Any,
-    redirected: bool,
+    marks: tuple[bool, bool],
 ) -> Endpoint:
     if (context.get("endpoint_properties") or {}).get("backend") == "S3Express":
         raise Declined("S3 Express")
@@ -169,7 +240,7 @@ def _endpoint(
         region=region or "",
         signing_name=signing_name,
         payload_signing=context.get("payload_signing_enabled"),
-        redirected=redirected,
+        marks=marks,
         context={
             key: context[key]
             for key in ("auth_type", "signing", "endpoint_properties", "payload_signing_enabled")
@@ -178,26 +249,43 @@ def _endpoint(
     )
 
 
-def _members_read(client: Any, operation_model: Any) -> tuple[str, ...]:
-    """Names of the input members that the rules, and botocore's handlers of them, can see."""
-    resolver = _compat.ruleset_resolver_of(client)
-    if resolver is None:
-        return ()
-    definitions, builtins = _compat.ruleset_of(resolver)
-    if operation_model.operation_context_parameters:
-        raise Declined("endpoint parameters by path")
-    if any(callable(builtins.get(one.builtin)) for one in definitions.values() if one.builtin):
-        raise Declined("an endpoint that depends on the account")
-    read = _references(client)
-    members = [
-        parameter.member_name
-        for parameter in operation_model.context_parameters
-        if read is None or parameter.name in read
-    ]
-    shape = operation_model.input_shape
-    if shape is not None and "Bucket" in shape.members and "Bucket" not in members:
-        members.append("Bucket")  # customize_endpoint_resolver_builtins looks at it
-    return tuple(members)
+class Read:
+    """
+    What the rules, and botocore's handlers of them, can see of a call.
+
+    members: names of input members. searches: of parameters by a path (JMESPath). has_account:
+    whether they see the account of the credentials.
+    """
+
+    def __init__(self, client: Any, operation_model: Any) -> None:
+        self.members: tuple[str, ...] = ()
+        self.searches: tuple[Callable[[Any], Any], ...] = ()
+        self.has_account = False
+        resolver = _compat.ruleset_resolver_of(client)
+        if resolver is None:
+            return
+        definitions, builtins = _compat.ruleset_of(resolver)
+        for one in definitions.values():
+            if one.builtin and callable(builtins.get(one.builtin)):
+                if one.builtin != EndpointResolverBuiltins.ACCOUNT_ID:
+                    raise Declined("an endpoint that a function decides")
+                self.has_account = True
+        read = _references(client)
+        members = [
+            parameter.member_name
+            for parameter in operation_model.context_parameters
+            if read is None or parameter.name in read
+        ]
+        shape = operation_model.input_shape
+        if shape is not None and "Bucket" in shape.members and "Bucket" not in members:
+            members.append("Bucket")  # customize_endpoint_resolver_builtins looks at it
+        self.members = tuple(members)
+        paths = operation_model.operation_context_parameters or {}  # a list where there are none
+        self.searches = tuple(
+            jmespath.compile(found["path"]).search
+            for name, found in paths.items()
+            if read is None or name in read
+        )
 
 
 def _references(client: Any) -> frozenset[str] | None:

@@ -7,6 +7,8 @@ add what the names of the given parameters decide.
 
 from __future__ import annotations
 
+import math
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,13 +18,20 @@ from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath import checksums, eligibility
 from boto_accel.fastpath.endpoints import SIGNERS, Endpoint, Resolver
-from boto_accel.fastpath.lanes import rest, rest_xml
+from boto_accel.fastpath.lanes import ec2, json, query, rest, rest_json, rest_xml, rpc_v2_cbor
 from boto_accel.fastpath.refusals import Refusals
 from boto_accel.fastpath.replies import Answers
 from boto_accel.fastpath.variant import Variant
 
 MOST_VARIANTS = 256  # sets of parameter names that one plan remembers
-LANES: Mapping[str, Any] = {"rest-xml": rest_xml}
+LANES: Mapping[str, Any] = {
+    "ec2": ec2,
+    "json": json,
+    "query": query,
+    "rest-json": rest_json,
+    "rest-xml": rest_xml,
+    "smithy-rpc-v2-cbor": rpc_v2_cbor,
+}
 
 
 class Plan:
@@ -35,6 +44,7 @@ class Plan:
 
     signing_type = "standard"  # as RequestSigner.sign knows it
     writer: Any  # the lane's RequestWriter
+    headers: dict[str, str]  # that every request has
     defaults: dict[str, Any]
     template: rest.Template
     fixed_query: str
@@ -51,7 +61,12 @@ class Plan:
         self.runs_parameter_handlers = handlers.foreign_parameters
         self.parameter_handlers = handlers.parameters
         self.transfer_handlers = handlers.transfer
-        self.escapes_xml = "escape_xml_payload" in handlers.names("before-call")
+        before_call = handlers.names("before-call")
+        self.escapes_xml = "escape_xml_payload" in before_call
+        self.expects = "add_expect_header" in before_call
+        self.marks_unsigned_trailers = "_set_extra_headers_for_unsigned_request" in handlers.names(
+            "before-sign"
+        )
         self.converts_body = "convert_body_to_file_like_object" in handlers.parameter_names
         handlers.settle_model(model)
 
@@ -60,13 +75,12 @@ class Plan:
         if lane is None:
             raise Declined(f"protocol {model.service_model.resolved_protocol}")
         self.writer = lane.RequestWriter(model, serializer)
-        self.method = model.http.get("method", "POST")
+        self.headers = {**self.writer.headers, **handlers.headers(model)}
+        self.method = self.writer.method
         self.streams_output = model.has_streaming_output
-        # What http.client adds to a request by itself, and aiohttp.
-        self.engine_lines = "Accept-Encoding: identity\r\n"
-        if is_async:
-            self.engine_lines = f"Accept: */*\r\n{self.engine_lines}"
-        path, _, self.fixed_query = model.http["requestUri"].partition("?")
+        self.tokens = tuple(model.idempotent_members) if handlers.fills_tokens else ()
+        self.compressed_from = self._compressed_from(model)
+        path, _, self.fixed_query = self.writer.path.partition("?")
         self.template = rest.Template(path, self.writer.binding)
         self.rule = checksums.request_rule(model, self.config)
         self.s3_payload_signing = (getattr(self.config, "s3", None) or {}).get(
@@ -76,7 +90,7 @@ class Plan:
         self.defaults = handlers.defaults(model, self.context.get("client_config"))
         self.resolver = Resolver(client, model, handlers.redirects(), self.signing_type)
         self.answers = Answers(client, model, lane, handlers)
-        self.refusals = Refusals(client, model, handlers)
+        self.refusals = Refusals(client, model, handlers, self.answers.reader.ids)
         self._variants: dict[tuple[str, ...], Variant] = {}
         self._settled: dict[tuple[str, ...], Variant] = {}
 
@@ -95,18 +109,29 @@ class Plan:
     def _check_model(self, client: Any, model: Any) -> None:
         if model.has_event_stream_input or model.has_event_stream_output:
             raise Declined("event streams")
-        if model.idempotent_members:
-            raise Declined("idempotency tokens")
-        if model.endpoint is not None or model.request_compression:
-            raise Declined("host prefixes or request compression")
-        if model.is_endpoint_discovery_operation:
-            raise Declined("endpoint discovery")
         version = _compat.signer_of(client).signature_version
         known = version is UNSIGNED or version in SIGNERS["standard"]
         if self.signing_type == "standard" and not known:
             raise Declined(f"signature version {version}")
         if getattr(model, "auth", None) and getattr(self.config, "auth_scheme_preference", None):
             raise Declined("an auth scheme preference")
+
+    def _compressed_from(self, model: Any) -> float:
+        """
+        The bytes of a body from which on botocore compresses it, which is left to it.
+
+        Source: `botocore.compress._should_compress_request`.
+        """
+        if model.request_compression is None or self.config.disable_request_compression is True:
+            return math.inf
+        if model.has_streaming_input:
+            raise Declined("request compression")
+        return float(self.config.request_min_compression_size_bytes)
+
+    def with_tokens(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """*params* with idempotency tokens. Source: `handlers.generate_idempotent_uuid`."""
+        missing = [name for name in self.tokens if name not in params]
+        return {**params, **{name: str(uuid.uuid4()) for name in missing}} if missing else params
 
     def variant(self, names: tuple[str, ...], settled: bool = False) -> Variant:
         """
@@ -137,6 +162,7 @@ class Handlers:
         self._endpoint = _compat.handlers_of(emitter, endpoint_event)
         before = self._of["before-parameter-build"]
         self.parameter_names = frozenset(map(eligibility.name_of, before))
+        self.fills_tokens = "generate_idempotent_uuid" in self.parameter_names
         self.foreign_parameters = bool(
             self._of["provide-client-params"]
             or eligibility.unknown(before, eligibility.PARAMETER_HANDLERS)
@@ -173,10 +199,19 @@ class Handlers:
         )
 
     def settle_model(self, model: Any) -> None:
-        """botocore takes the bucket out of the path template at the first call; so do we."""
+        """Some handlers of botocore's change the model at the first call; so do we."""
         for handler in self._of["before-parameter-build"]:
-            if eligibility.name_of(handler) == "remove_bucket_from_url_paths_from_model":
+            if eligibility.name_of(handler) in eligibility.MODEL_HANDLERS:
                 handler(params={}, model=model, context={})
+
+    def headers(self, model: Any) -> dict[str, str]:
+        """Headers that botocore's handlers of before-call add to each request."""
+        request: dict[str, Any] = {"headers": {}}
+        for handler in self._of["before-call"]:
+            if eligibility.name_of(handler) in eligibility.HEADER_HANDLERS:
+                handler(model=model, params=request)
+        headers: dict[str, str] = request["headers"]
+        return headers
 
     def defaults(self, model: Any, config: Any) -> dict[str, Any]:
         """Parameters that botocore's handlers add where they are not given, in their order."""

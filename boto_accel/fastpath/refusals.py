@@ -15,8 +15,8 @@ from typing import Any
 from boto_accel import _compat
 from boto_accel.fastpath import eligibility
 from boto_accel.fastpath.lanes import xml
-from boto_accel.fastpath.lanes.xml import Odd
-from boto_accel.fastpath.replies import Head, metadata_of
+from boto_accel.fastpath.lanes.scalars import Odd
+from boto_accel.fastpath.replies import Head
 from boto_accel.fastpath.transport.wire import Reply
 
 # By status, the codes that end a call: in none of the tables of botocore's retry handlers
@@ -33,11 +33,13 @@ PROOFS = 2  # refusals of one plan that are compared with stock's before they ar
 class Refusals:
     """How the refusals of one operation are read. Thread-safe: `proofs_left` only goes down."""
 
-    def __init__(self, client: Any, model: Any, handlers: Any) -> None:
+    def __init__(self, client: Any, model: Any, handlers: Any, ids: Any) -> None:
         self._model = model
         self._is_async = _compat.is_async(client)
-        # Somebody else's handlers see errors through stock.
-        self.proofs_left: int | None = PROOFS
+        self._ids = ids  # of the lane's AnswerReader
+        # None: stock reads them. Somebody else's handlers see errors through it.
+        is_xml = model.service_model.resolved_protocol == "rest-xml"
+        self.proofs_left: int | None = PROOFS if is_xml else None
         for event, known in eligibility.ANSWER_HANDLERS.items():
             if eligibility.unknown(handlers.of(event), known | eligibility.PURE_AFTER_CALL):
                 self.proofs_left = None
@@ -60,7 +62,7 @@ class Refusals:
     def _parse(self, status: int, headers: dict[str, str], body: bytes) -> dict[str, Any]:
         if any(name.startswith("x-amz-checksum-") or name == "expires" for name in headers):
             raise Odd
-        metadata = metadata_of(status, headers)
+        known = {"HTTPStatusCode": status, "HTTPHeaders": headers}
         if not body:
             ids = {
                 "RequestId": headers.get("x-amz-request-id", ""),
@@ -68,14 +70,14 @@ class Refusals:
             }
             message = http.client.responses.get(status, "")
             error = {"Code": str(status), "Message": message}
-            return {"Error": error, "ResponseMetadata": {**ids, **_without_ids(metadata)}}
+            return {"Error": error, "ResponseMetadata": {**ids, **known}}
         root = xml.parse(body)
         if root.tag != "Error":
             raise Odd
         fields = dict(xml.error_fields(root))
         fields.pop("RequestId", "")
         fields.pop("HostId", "")
-        return {"Error": fields, "ResponseMetadata": metadata}
+        return {"Error": fields, "ResponseMetadata": {**self._ids(headers), **known}}
 
     def _is_modelled(self, response: dict[str, Any]) -> bool:
         """Whether the model has fields for this error, which stock adds to the response."""
@@ -92,7 +94,3 @@ class Refusals:
         if self.proofs_left is None:
             return
         self.proofs_left = max(self.proofs_left - 1, 0) if same(ours, theirs) else None
-
-
-def _without_ids(metadata: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in metadata.items() if name not in ("RequestId", "HostId")}

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
+from zlib import crc32
 
 from botocore import httpchecksum, response
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath import checksums, eligibility, stock
-from boto_accel.fastpath.lanes.xml import Odd
+from boto_accel.fastpath.lanes.scalars import Odd
 from boto_accel.fastpath.timestamps import timestamp_reader
 from boto_accel.fastpath.transport.http1 import RawHeaders
 from boto_accel.fastpath.transport.wire import Reply
@@ -130,17 +131,24 @@ class Answers:
         """
         head = Head(reply.headers, self.is_async)
         headers = head.headers
-        metadata = metadata_of(reply.status, headers)
-        result: dict[str, Any] = {"ResponseMetadata": metadata}
         reader = self.reader
-        reader.head.read(reply.status, head, result)
-        if self.streams:
+        metadata = reader.ids(headers)
+        result: dict[str, Any] = {"ResponseMetadata": metadata} if reader.metadata_first else {}
+        if reader.head is not None:
+            reader.head.read(reply.status, head, result)
+        body = None if self.streams else reply.body
+        if body is not None:
+            if "x-amz-crc32" in headers and crc32(body) != int(headers["x-amz-crc32"]):
+                raise Odd  # retried in some modes: retryhandler.CRC32Checker
+            reader.read_body(body, result, metadata)
+        metadata["HTTPStatusCode"] = reply.status
+        metadata["HTTPHeaders"] = headers
+        if body is None:
             result[reader.payload] = self._stream(reply.raw, headers, validates, metadata)
-        else:
-            assert reply.body is not None
-            if validates and self.algorithms:
-                self._check_whole(reply.body, headers, metadata)
-            reader.read_body(reply.body, result)
+        elif validates and self.algorithms:
+            self._check_whole(body, headers, metadata)
+        if not reader.metadata_first:
+            result["ResponseMetadata"] = metadata
         if self._has_expires and "expires" in headers:
             result["ExpiresString"] = headers["expires"]
         if self.one_attempt:
@@ -184,22 +192,6 @@ class Answers:
     def pure_after_call(self) -> list[Callable[..., Any]]:
         """Those that only change the result."""
         return [h for h in self.after_call if eligibility.name_of(h) in eligibility.PURE_AFTER_CALL]
-
-
-def metadata_of(status: int, headers: dict[str, str]) -> dict[str, Any]:
-    """Source: `BaseRestParser._populate_response_metadata`, `ResponseParser.parse`."""
-    request_id = headers.get("x-amzn-requestid")
-    if request_id is not None:
-        return {"RequestId": request_id, "HTTPStatusCode": status, "HTTPHeaders": headers}
-    request_id = headers.get("x-amz-request-id")
-    if request_id is not None:
-        return {
-            "RequestId": request_id,
-            "HostId": headers.get("x-amz-id-2", ""),
-            "HTTPStatusCode": status,
-            "HTTPHeaders": headers,
-        }
-    return {"HTTPStatusCode": status, "HTTPHeaders": headers}
 
 
 def _streaming_body(is_async: bool) -> Any:

@@ -7,10 +7,14 @@ Source: `botocore.auth.SigV4Auth` and `S3SigV4Auth`; AWS, "Create a signed AWS A
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from hashlib import sha1, sha256
 from typing import Any
+from urllib.parse import quote
+
+from botocore.utils import normalize_url_path
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -78,6 +82,19 @@ def _hmac(key: bytes, text: str) -> bytes:
 def trimmed(value: str) -> str:
     """Trimall: no white space around, single spaces within."""
     return " ".join(value.split())
+
+
+def canonical_path(path: str) -> str:
+    """
+    *path* without empty and dot segments, encoded once more: but for S3, which takes it as it is.
+
+    Source: `SigV4Auth._normalize_url_path`.
+    """
+    return path if _PLAIN_PATH(path) else quote(normalize_url_path(path), safe="/~")
+
+
+# Segments without dots, and nothing that is encoded.
+_PLAIN_PATH = re.compile(r"/|(/[A-Za-z0-9_\-~]+)+/?").fullmatch
 
 
 def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:

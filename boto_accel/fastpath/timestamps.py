@@ -35,14 +35,18 @@ _RFC3339 = re.compile(
 )
 
 
-@lru_cache(maxsize=4096)
-def read_timestamp(text: str) -> datetime.datetime:
+def read_timestamp(value: Any) -> datetime.datetime:
     """
-    The moment that *text* says: HTTP date, ISO 8601 or epoch seconds.
+    The moment that *value* says: an HTTP date or ISO 8601 as text, or epoch seconds.
 
-    Raises what `parse_timestamp` raises (ValueError, RuntimeError). Cached: a datetime cannot be
-    changed, so callers may share one.
+    Raises what `parse_timestamp` raises (ValueError, RuntimeError).
     """
+    return _read_text(value) if value.__class__ is str else parse_timestamp(value)
+
+
+@lru_cache(maxsize=4096)
+def _read_text(text: str) -> datetime.datetime:
+    """Cached: a datetime cannot be changed, so callers may share one."""
     match = _RFC3339.fullmatch(text)
     if match:
         zone = _zulu()

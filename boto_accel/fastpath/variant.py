@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -20,18 +20,35 @@ from botocore.utils import CHECKSUM_HEADER_PATTERN
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
-from boto_accel.fastpath import checksums, sigv4
+from boto_accel.fastpath import checksums, eligibility, sigv4
 from boto_accel.fastpath.checksums import Body
 from boto_accel.fastpath.endpoints import Endpoint
 from boto_accel.fastpath.headshape import HeadShape
 from boto_accel.fastpath.lanes import rest, scalars
+from boto_accel.fastpath.proof import NO_LENGTH
 from boto_accel.fastpath.transport.wire import Pieces, Wire
 
 if TYPE_CHECKING:
     from boto_accel.fastpath.plan import Plan
 
 MOST_SHAPES = 64  # sequences of header names that one variant remembers
-NO_LENGTH = frozenset(("GET", "HEAD", "OPTIONS"))  # AWSRequestPreparer._prepare_headers
+# Headers that are made here, or by an engine.
+RESERVED = frozenset(
+    (
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+        "authorization",
+        "connection",
+        "date",
+        "expect",
+        "host",
+        "user-agent",
+        "x-amz-content-sha256",
+        "x-amz-date",
+        "x-amz-security-token",
+        "x-amzn-trace-id",
+    )
+)
 TRACE_SAFE = "-=;:+&[]{}\"',"  # botocore.handlers.add_recursion_detection_header
 
 
@@ -67,9 +84,9 @@ class Signing:
     What is equal for requests that are signed with the same headers, by the same key.
 
     headers: never changed once they are here. key, scope: as `sigv4.signature` takes them.
-    canonical: the canonical request from its headers on. lines: the header lines up to where the
-    signature goes. Kept from one call to the next: a client mostly repeats itself, and within a
-    second only the path and the query differ then.
+    canonical: the canonical request from its headers to the hash of the payload. lines: the header
+    lines up to where the signature goes. Kept from one call to the next: a client mostly repeats
+    itself, and within a second only the path, the query and the payload differ then.
     """
 
     __slots__ = (
@@ -101,8 +118,7 @@ class Signing:
         )
         self.scope = f"{date}/{endpoint.region}/{endpoint.signing_name}/aws4_request"
         names = shape.signed_names
-        payload_hash = headers["X-Amz-Content-SHA256"]
-        self.canonical = f"{shape.canonical(trimmed)}\n\n{names}\n{payload_hash}"
+        self.canonical = f"{shape.canonical(trimmed)}\n\n{names}\n"
         self.lines = (
             f"{shape.lines(headers)}Authorization: {sigv4.ALGORITHM} "
             f"Credential={rest.plain_header(credentials.access_key)}/{self.scope}, "
@@ -131,10 +147,10 @@ class Variant:
     def __init__(self, plan: Plan, names: tuple[str, ...], settled: bool) -> None:
         binding = plan.writer.binding
         defaults = {} if settled else {k: v for k, v in plan.defaults.items() if k not in names}
-        members = [binding.members.get(name) for name in (*names, *defaults)]
         given = frozenset((*names, *defaults))
-        if None in members or not binding.required <= given:
+        if not binding.required <= given <= binding.members.keys():
             raise Declined(scalars.INVALID)
+        members = [binding.members[name] for name in (*names, *defaults)]
         self.plan = plan
         self.auto_encoding = "EncodingType" in defaults
         self.triggered = () if settled else _triggered(plan, names)
@@ -143,13 +159,17 @@ class Variant:
         self.proved: dict[tuple[Any, ...], str] = {}
         self._last_signing: Signing | None = None
         self._shapes: dict[tuple[tuple[str, ...], str], HeadShape] = {}
-        self._fixed_headers: dict[str, str] = {}
+        taken = {member.wire_name.lower() for member in members if member.place == "header"}
+        if not taken.isdisjoint(RESERVED):
+            raise Declined("a parameter that is a header of the protocol")
+        self._fixed_headers = {k: v for k, v in plan.headers.items() if k.lower() not in taken}
+        self._engine_lines = engine_lines(plan.is_async, {*taken, *map(str.lower, plan.headers)})
         # (parameter, header, writer), or without a writer the prefix of a map of headers
         self._headers: list[tuple[str, str, scalars.Writer | None]] = []
         self._query: list[tuple[str, str, scalars.Writer]] = []
+        self._has_many = False  # whether a list or a map goes into the query
         self._fixed_pairs = [_pair(part) for part in plan.fixed_query.split("&") if part]
         for member in members:
-            assert member is not None
             self._place(member, defaults)
         if not plan.template.names <= given:
             raise Declined(scalars.INVALID)
@@ -171,8 +191,8 @@ class Variant:
             else:
                 self._headers.append((member.name, member.wire_name, write))
         elif member.place == "querystring":
-            if write is None:
-                raise Declined("lists or maps in the query")
+            assert write is not None
+            self._has_many |= member.shape.type_name in ("list", "map")
             if member.name in defaults:
                 write = partial(_constant, write(defaults[member.name]))
             self._query.append((member.name, rest.encode(member.wire_name), write))
@@ -235,10 +255,15 @@ class Variant:
         draft.query = plan.fixed_query
         draft.pairs = self._fixed_pairs
         if self._query:
-            pairs = [
-                (wire_name, rest.encode(write(params.get(name))))
-                for name, wire_name, write in self._query
-            ]
+            if self._has_many:
+                pairs = rest.query_pairs([(w, write(params.get(n))) for n, w, write in self._query])
+                if not pairs:  # botocore has an empty query then
+                    raise Declined("empty lists in the query")
+            else:
+                pairs = [
+                    (wire_name, rest.encode(write(params.get(name))))
+                    for name, wire_name, write in self._query
+                ]
             text = "&".join([f"{name}={value}" for name, value in pairs])
             draft.query = f"{draft.query}&{text}" if draft.query else text
             draft.pairs = draft.pairs + pairs
@@ -259,6 +284,8 @@ class Variant:
         plan = self.plan
         if not plan.writer.streams_payload:
             data = plan.writer.body(params)
+            if len(data) >= plan.compressed_from:
+                raise Declined("request compression")
             if data and plan.escapes_xml:
                 data = data.replace(b"\r", b"&#xD;").replace(b"\n", b"&#xA;")
             if data or draft.algorithm is not None:
@@ -286,7 +313,9 @@ class Variant:
         else:
             raise Declined("a body that is neither bytes nor a plain file")
         body = Body(value)
-        draft.expect = is_file and self.plan.method in ("PUT", "POST") and _expects(body)
+        draft.expect = (
+            is_file and self.plan.expects and self.plan.method in ("PUT", "POST") and _expects(body)
+        )
         return body
 
     def _digest(self, draft: Draft, params: Mapping[str, Any], endpoint: Endpoint) -> str:
@@ -322,12 +351,16 @@ class Variant:
 
     def _known_hash(self, draft: Draft, endpoint: Endpoint) -> str | None:
         """
-        The x-amz-content-sha256 that is no digest of the body, or None where the body is hashed.
+        The hash of the payload that is no digest of it, or None where the body is hashed.
 
         Source: `SigV4Auth.payload`, `S3SigV4Auth._should_sha256_sign_payload`.
         """
+        if not endpoint.is_s3 and endpoint.payload_signing is False:
+            return sigv4.UNSIGNED_PAYLOAD
         if draft.trailer:
             return sigv4.UNSIGNED_TRAILER
+        if not endpoint.is_s3:
+            return None
         signs = self.plan.s3_payload_signing
         if signs is None:
             signs = not endpoint.https or not self._has_digest_header(draft)
@@ -352,13 +385,20 @@ class Variant:
         headers["X-Amz-Date"] = timestamp
         if credentials.token:
             headers["X-Amz-Security-Token"] = rest.plain_header(credentials.token)
-        headers["X-Amz-Content-SHA256"] = payload_hash
+        path = draft.path
+        if endpoint.is_s3:
+            headers["X-Amz-Content-SHA256"] = payload_hash
+        else:
+            path = sigv4.canonical_path(path)
+            if endpoint.payload_signing is False:
+                headers["X-Amz-Content-SHA256"] = sigv4.UNSIGNED_PAYLOAD
         signing = self._last_signing  # one read: another thread may replace it
         if signing is None or not signing.serves(headers, endpoint, credentials):
             signing = self._signing(draft, endpoint, credentials, timestamp)
         signature = sigv4.signature(
-            f"{self.plan.method}\n{draft.path}\n"
-            f"{sigv4.canonical_query(draft.pairs) if draft.pairs else ''}\n{signing.canonical}",
+            f"{self.plan.method}\n{path}\n"
+            f"{sigv4.canonical_query(draft.pairs) if draft.pairs else ''}\n"
+            f"{signing.canonical}{payload_hash}",
             timestamp,
             signing.scope,
             signing.key,
@@ -381,7 +421,7 @@ class Variant:
     def _unsigned(self, draft: Draft, endpoint: Endpoint) -> str:
         """The lines of an anonymous request. Source: `_set_extra_headers_for_unsigned_request`."""
         headers = draft.headers
-        if draft.trailer:
+        if draft.trailer and self.plan.marks_unsigned_trailers:
             headers["X-Amz-Content-SHA256"] = sigv4.UNSIGNED_TRAILER
         if len({name.lower() for name in headers}) != len(headers):
             raise Declined("headers that differ only in case")
@@ -406,10 +446,10 @@ class Variant:
         length = expect = ""
         if draft.expect:
             expect = "Expect: 100-continue\r\n"
-        if not draft.trailer and method not in NO_LENGTH:
+        if not draft.trailer and (method not in NO_LENGTH or body is not None):
             length = self._length_line(draft)
         head = (
-            f"{method} {target} HTTP/1.1\r\nHost: {endpoint.host}\r\n{plan.engine_lines}"
+            f"{method} {target} HTTP/1.1\r\nHost: {endpoint.host}\r\n{self._engine_lines}"
             f"{lines}{expect}{_trace_line(draft.headers)}{learned}"
             f"amz-sdk-invocation-id: {invocation_id}\r\n{length}\r\n"
         )
@@ -451,12 +491,18 @@ class Variant:
         return partial(body.chunked_pieces, draft.algorithm, whole) if at_once is None else at_once
 
 
+def engine_lines(is_async: bool, given: Container[str]) -> str:
+    """What http.client adds to a request by itself, and aiohttp, unless it is *given*."""
+    lines = "" if "accept-encoding" in given else "Accept-Encoding: identity\r\n"
+    return f"Accept: */*\r\n{lines}" if is_async and "accept" not in given else lines
+
+
 def _triggered(plan: Plan, names: tuple[str, ...]) -> tuple[Callable[..., Any], ...]:
     """botocore's parameter handlers that have something to do for parameters with *names*."""
     return tuple(
         handler
         for handler, triggers in plan.parameter_handlers
-        if any(name in names for name in triggers)
+        if triggers is eligibility.ALWAYS or any(name in names for name in triggers)
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boto_accel.fastpath.lanes import rest_xml
-from boto_accel.fastpath.lanes.xml import Odd
+from boto_accel.fastpath.lanes.scalars import Odd
 from boto_accel.fastpath.lanes.xml_rows import SHORTEST
 from boto_accel.fastpath.timestamps import read_timestamp
 
@@ -53,7 +53,7 @@ def read(operation: str, body: bytes) -> Any:
     reader = rest_xml.AnswerReader(
         MODEL.operation_model(operation).output_shape, read_timestamp, None
     )
-    reader.read_body(body, into)
+    reader.read_body(body, into, {})
     return into
 
 

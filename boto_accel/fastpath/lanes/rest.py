@@ -7,6 +7,8 @@ Source: `botocore.serialize.BaseRestSerializer`, `botocore.parsers.BaseRestParse
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -59,18 +61,69 @@ class Member:
 
 
 class RequestBinding:
-    """Input members of one operation by name, and the path template with its labels."""
+    """
+    Input members of one operation by name, and which of them are required.
 
-    def __init__(self, operation_model: Any, serializer: Any) -> None:
+    *located*: whether the protocol has places other than the body.
+    """
+
+    def __init__(self, operation_model: Any, serializer: Any, located: bool = True) -> None:
         shape = operation_model.input_shape
         self.required: frozenset[str] = frozenset()
         self.members: dict[str, Member] = {}
         self.payload: str | None = None
         if shape is not None:
             self.required = frozenset(shape.metadata.get("required", ()))
-            self.payload = shape.serialization.get("payload")
+            if located:
+                self.payload = shape.serialization.get("payload")
             for name, member in shape.members.items():
-                self.members[name] = _member(name, member, self.payload, serializer)
+                if located:
+                    self.members[name] = _member(name, member, self.payload, serializer)
+                else:
+                    self.members[name] = Member(name, "body", name, member, None)
+
+
+class RequestWriter:
+    """
+    Where the parameters of one operation go. How a body is written is the subclass's.
+
+    empty: the body where no parameter goes into it, though some could.
+    """
+
+    empty = b""
+
+    def __init__(self, operation_model: Any, serializer: Any) -> None:
+        self.binding = RequestBinding(operation_model, serializer)
+        self.method: str = operation_model.http.get("method", "POST")
+        self.path: str = operation_model.http["requestUri"]
+        self.headers: dict[str, str] = {}
+        self.streams_payload = False
+        self._write: Callable[[Any], bytes] | None = None
+        shape = operation_model.input_shape
+        payload = self.binding.payload
+        if payload is not None:
+            member = shape.members[payload]
+            self.streams_payload = member.type_name in ("blob", "string")
+            if not self.streams_payload:
+                self._write = self.compiled(member, serializer)
+        elif any(member.place == "body" for member in self.binding.members.values()):
+            self._write = self.compiled(shape, serializer)
+
+    def compiled(self, shape: Any, serializer: Any) -> Callable[[Any], bytes]:
+        """A writer of bodies that hold a value of *shape*."""
+        raise NotImplementedError
+
+    def body(self, params: Mapping[str, Any]) -> bytes:
+        """The body for *params*."""
+        write = self._write
+        if write is None:
+            return b""
+        payload = self.binding.payload
+        if payload is not None:
+            return write(params[payload]) if payload in params else self.empty
+        members = self.binding.members
+        value = {k: v for k, v in params.items() if members[k].place == "body"}
+        return write(value) if value else self.empty
 
 
 class Template:
@@ -115,10 +168,58 @@ def _member(name: str, shape: Any, payload: str | None, serializer: Any) -> Memb
         writer = None
         if shape.type_name not in ("list", "map"):
             writer = scalars.query_writer(shape, serializer)
+        elif place == "querystring":
+            writer = _many(shape, serializer)
         return Member(name, place, wire_name, shape, writer)
     if place == "headers":
         return Member(name, place, wire_name, shape, None)
     return Member(name, "body", wire_name, shape, None)
+
+
+def _many(shape: Any, serializer: Any) -> Callable[[Any], Any]:
+    """
+    For a list in the query, the texts of its items; for a map, names and what each stands for.
+
+    Source: `BaseRestSerializer._partition_parameters`, which takes a map as it is.
+    """
+    if shape.type_name == "list":
+        write = scalars.query_writer(shape.member, serializer)
+        least = shape.metadata.get("min", 0)
+
+        def write_list(value: Any) -> list[str]:
+            if not isinstance(value, (list, tuple)) or len(value) < least:
+                raise Declined(scalars.INVALID)
+            return [write(item) for item in value]
+
+        return write_list
+
+    def write_map(value: Any) -> dict[str, Any]:
+        scalars.check_with_botocore(shape, value)
+        return {
+            name: [str(item) for item in given] if isinstance(given, list) else str(given)
+            for name, given in value.items()
+        }
+
+    return write_map
+
+
+def query_pairs(written: list[tuple[str, Any]]) -> list[tuple[str, str]]:
+    """
+    The encoded pairs of a query with lists and maps in it; of two with one name the last counts.
+
+    Source: `BaseRestSerializer._partition_parameters`, `botocore.utils.percent_encode_sequence`.
+    """
+    query: dict[str, Any] = {}
+    for name, value in written:
+        if isinstance(value, dict):
+            query.update({encode(key): item for key, item in value.items()})
+        else:
+            query[name] = value
+    pairs: list[tuple[str, str]] = []
+    for name, value in query.items():
+        items = value if isinstance(value, list) else [value]
+        pairs += [(name, encode(item)) for item in items]
+    return pairs
 
 
 def _plain(shape: Any, serializer: Any) -> scalars.Writer:
@@ -131,7 +232,7 @@ def write_header_map(prefix: str, value: Any, headers: dict[str, str]) -> None:
     if not isinstance(value, dict):
         raise Declined(scalars.INVALID)
     for key, text in value.items():
-        if not (isinstance(key, str) and isinstance(text, str) and _TOKEN(key)):
+        if not (key.__class__ is str and text.__class__ is str and _TOKEN(key)):
             raise Declined(scalars.INVALID)
         headers[prefix + key] = plain_header(text)
 
@@ -158,7 +259,13 @@ class HeadReader:
     *layout*, the members that there are, in the order of the model.
     """
 
-    def __init__(self, shape: Any, read_timestamp: scalars.Reader, read_blob: Any) -> None:
+    def __init__(
+        self,
+        shape: Any,
+        read_timestamp: scalars.Reader,
+        read_blob: Any,
+        read_boolean: scalars.Reader,
+    ) -> None:
         # (member, lower-case header, reader, kind of place), in the order of the model
         self._members: list[tuple[str, str, HeaderReader | None, str]] = []
         self._layouts: dict[tuple[str, ...], list[tuple[str, str, HeaderReader | None]]] = {}
@@ -166,7 +273,7 @@ class HeadReader:
             place = member.serialization.get("location")
             wire_name = member.serialization.get("name", name).lower()
             if place == "header":
-                read = _header_reader(member, read_timestamp, read_blob)
+                read = _header_reader(member, read_timestamp, read_blob, read_boolean)
                 self._members.append((name, wire_name, read, place))
             elif place == "headers":
                 prefix = member.serialization.get("name", "").lower()
@@ -226,18 +333,86 @@ def _header_map(prefix: str, head: SentHead) -> dict[str, str]:
 
 
 def _header_reader(
-    shape: Any, read_timestamp: scalars.Reader, read_blob: Any
+    shape: Any, read_timestamp: scalars.Reader, read_blob: Any, read_boolean: scalars.Reader
 ) -> HeaderReader | None:
     if is_json_value_header(shape):
-        raise Declined("JSON in a header of the answer")
+        return _json_value
     if shape.type_name == "list":
         if shape.member.type_name not in scalars.SCALARS:
             raise Declined("a list of structures in a header of the answer")
-        read_item = scalars.text_reader(shape.member, read_timestamp, read_blob)
+        read_item = scalars.text_reader(shape.member, read_timestamp, read_blob, read_boolean)
         return lambda text: [
             item.strip() if read_item is None else read_item(item.strip())
             for item in text.split(",")
         ]
     if shape.type_name not in scalars.SCALARS:
         raise Declined(f"output of type {shape.type_name} in a header")
-    return scalars.text_reader(shape, read_timestamp, read_blob)
+    return scalars.text_reader(shape, read_timestamp, read_blob, read_boolean)
+
+
+def _json_value(text: str) -> Any:
+    """Source: `BaseRestParser._handle_string`."""
+    return json.loads(base64.b64decode(text).decode("utf-8"))
+
+
+class AnswerReader:
+    """
+    Reads the good answers of one operation. How a body is read is the subclass's.
+
+    Source: `BaseRestParser._do_parse`.
+    """
+
+    metadata_first = True
+    read_boolean: scalars.Reader = staticmethod("true".__eq__)
+
+    def __init__(self, shape: Any, read_timestamp: Any, read_blob: Any) -> None:
+        self.head = HeadReader(shape, read_timestamp, read_blob, self.read_boolean)
+        self.payload: str | None = None  # the member that the body goes to
+        self.is_stream = False  # whether the body is handed over unread
+        self._is_text = False  # a string payload that is not streaming
+        self._read: Callable[[bytes], Any] | None = None
+        if shape is None:
+            return
+        self.payload = shape.serialization.get("payload")
+        if self.payload is None:
+            self._read = self.document(shape, read_timestamp, read_blob)
+            return
+        member = shape.members[self.payload]
+        if member.serialization.get("eventstream"):
+            raise Declined("event streams")
+        if member.type_name in ("string", "blob"):
+            self.is_stream = member.type_name == "blob"  # OperationModel.get_streaming_output
+            self._is_text = not self.is_stream
+        else:
+            self._read = self.document_of_payload(member, read_timestamp, read_blob)
+
+    def document(self, shape: Any, read_timestamp: Any, read_blob: Any) -> Callable[[bytes], Any]:
+        """A reader of bodies that hold the members of *shape*."""
+        raise NotImplementedError
+
+    def document_of_payload(
+        self, shape: Any, read_timestamp: Any, read_blob: Any
+    ) -> Callable[[bytes], Any]:
+        """A reader of bodies that are a value of *shape*."""
+        raise NotImplementedError
+
+    def ids(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        """Source: `BaseRestParser._populate_response_metadata`."""
+        request_id = headers.get("x-amzn-requestid")
+        if request_id is not None:
+            return {"RequestId": request_id}
+        request_id = headers.get("x-amz-request-id")
+        if request_id is not None:
+            return {"RequestId": request_id, "HostId": headers.get("x-amz-id-2", "")}
+        return {}
+
+    def read_body(self, body: bytes, result: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Put the members of *body* into *result*; Odd where botocore's parser should read it."""
+        read = self._read
+        if read is None:
+            if self._is_text and self.payload is not None:
+                result[self.payload] = body.decode("utf-8")
+        elif self.payload is not None:
+            result[self.payload] = read(body)
+        else:
+            result.update(read(body))

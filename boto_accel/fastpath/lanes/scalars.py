@@ -21,9 +21,15 @@ Writer = Callable[[Any], str]
 Reader = Callable[[str], Any]
 
 INVALID = "parameters that botocore refuses"
+TOO_DEEP = "parameters nested too deeply"
+UNUSUAL = "parameters of an unusual type"
 
 _NUMBERS = ("integer", "long")
 _VALIDATOR = ParamValidator()
+
+
+class Odd(Exception):
+    """An answer that the compiled reader does not read; botocore's parser does."""
 
 
 def check_with_botocore(shape: Any, value: Any) -> None:
@@ -35,19 +41,25 @@ def check_with_botocore(shape: Any, value: Any) -> None:
 
 
 def string_writer(shape: Any) -> Writer:
-    """For a string: itself, where it is long enough."""
-    shortest = _shortest(shape)
+    """
+    For a string: itself, where it is long enough.
+
+    Of a subclass (an enumeration) botocore writes the text here and its `str()` there.
+    """
+    least = shortest(shape)
 
     def write(value: Any) -> str:
-        if not isinstance(value, str) or len(value) < shortest:
+        if value.__class__ is not str:
+            raise Declined(UNUSUAL if isinstance(value, str) else INVALID)
+        if len(value) < least:
             raise Declined(INVALID)
         return value
 
     return write
 
 
-def _shortest(shape: Any) -> int:
-    """Source: `botocore.validate.range_check`."""
+def shortest(shape: Any) -> int:
+    """The fewest characters of a string. Source: `botocore.validate.range_check`."""
     if "min" in shape.metadata:
         return shape.metadata["min"]
     return 1 if shape.serialization.get("hostLabel") else 0
@@ -86,10 +98,41 @@ def other_writer(shape: Any, convert: Callable[[Any], Any]) -> Writer:
         except Exception:
             raise Declined(INVALID) from None  # stock's to raise
         if not isinstance(text, str):
-            raise Declined("parameters of an unusual type")
+            raise Declined(UNUSUAL)
         return text
 
     return write
+
+
+def checked(kinds: type | tuple[type, ...], shape: Any) -> Callable[[Any], Any]:
+    """For a scalar that goes as it is: checked for its type, and not to be below a minimum."""
+    lowest = shape.metadata.get("min")
+
+    def check(value: Any) -> Any:
+        if not isinstance(value, kinds) or (lowest is not None and value < lowest):
+            raise Declined(INVALID)
+        return value
+
+    return check
+
+
+def quiet(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """*convert*, declining where it raises: stock raises it as well."""
+
+    def write(value: Any) -> Any:
+        try:
+            return convert(value)
+        except Exception:
+            raise Declined(INVALID) from None
+
+    return write
+
+
+def blob(value: Any) -> Any:
+    """A blob that is in memory. Source: `ParamValidator._validate_blob`."""
+    if not isinstance(value, (bytes, bytearray, str)):
+        raise Declined(INVALID)
+    return value
 
 
 def header_writer(shape: Any, serializer: Any) -> Writer:
@@ -111,18 +154,29 @@ def query_writer(shape: Any, serializer: Any) -> Writer:
         return number_writer(shape)
     if shape.type_name == "boolean":
         return boolean_writer(shape)
+    if shape.type_name == "timestamp":  # a number in some formats
+        return other_writer(
+            shape, lambda value: str(serializer._get_uri_and_query_string_value(value, shape))
+        )
     return other_writer(
         shape, lambda value: serializer._get_uri_and_query_string_value(value, shape)
     )
 
 
-def text_reader(shape: Any, read_timestamp: Reader, read_blob: Reader | None) -> Reader | None:
+def text_reader(
+    shape: Any,
+    read_timestamp: Reader,
+    read_blob: Reader | None,
+    read_boolean: Reader = "true".__eq__,
+) -> Reader | None:
     """
     Reads the text of a scalar of *shape*; None where text is its own value, or for no scalar.
 
     Source: `botocore.parsers.BaseXMLResponseParser` (`_handle_boolean` and its neighbours).
     """
     type_name = shape.type_name
+    if type_name == "boolean":
+        return read_boolean
     if type_name == "timestamp":
         return read_timestamp
     if type_name == "blob":
@@ -131,10 +185,9 @@ def text_reader(shape: Any, read_timestamp: Reader, read_blob: Reader | None) ->
 
 
 _READERS: dict[str, Reader] = {
-    "boolean": "true".__eq__,
     "integer": int,
     "long": int,
     "float": float,
     "double": float,
 }
-SCALARS = frozenset((*_READERS, "string", "character", "timestamp", "blob"))
+SCALARS = frozenset((*_READERS, "boolean", "string", "character", "timestamp", "blob"))

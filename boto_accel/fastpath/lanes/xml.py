@@ -18,6 +18,7 @@ from typing import Any
 
 from boto_accel._compat import Declined
 from boto_accel.fastpath.lanes import scalars
+from boto_accel.fastpath.lanes.scalars import Odd
 from boto_accel.fastpath.lanes.xml_rows import SHORTEST, RowReader, liftable, tag_of
 
 Append = Callable[[str], None]
@@ -28,10 +29,6 @@ MAX_DEPTH = 64  # levels of nesting; a deeper value is stock's
 MAX_LAYOUTS = 64  # remembered orders of elements of one structure
 MAX_LAYOUT = 64  # elements; a longer run of children is a list, and its order is not remembered
 MAX_UNPACKED = 64  # elements that are unpacked into names at once
-
-
-class Odd(Exception):
-    """An answer that the compiled reader does not read; botocore's parser does."""
 
 
 # Writing
@@ -70,16 +67,19 @@ class WriterCompiler:
         if depth > MAX_DEPTH:
             raise Declined("recursive input")
         if shape.type_name == "structure" and not shape.is_document_type:
-            return self._structure(shape, name, depth)
+            required = frozenset(shape.metadata.get("required", ()))
+            return self.structure(shape, name, depth, required)
         if shape.type_name == "list":
             return self._list(shape, name, depth)
         if shape.type_name == "map":
             return self._map(shape, name, depth)
         return self._scalar(shape, name)
 
-    def _structure(self, shape: Any, name: str, depth: int) -> ElementWriter:
+    def structure(
+        self, shape: Any, name: str, depth: int = 0, required: frozenset[str] = frozenset()
+    ) -> ElementWriter:
+        """The same for a structure, which has to have the members *required*."""
         opening, ending = f"<{name}{_namespace(shape)}", f"</{name}>"
-        required = frozenset(shape.metadata.get("required", ()))
         members: dict[str, Any] = dict(shape.members)
         writers: dict[str, ElementWriter] = {}
         one_of = shape.is_tagged_union

@@ -7,6 +7,7 @@ An engine raises what aiohttp would raise; `translated` is what `AIOHTTPSession.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -69,6 +70,9 @@ async def connecting(endpoint: Any, seconds: float | None) -> AsyncIterator[tupl
         raise aiohttp.ClientConnectorCertificateError(key, error) from error
     except ssl.SSLError as error:
         raise aiohttp.ClientConnectorSSLError(key, error) from error
+    except socket.gaierror as error:  # before aiohttp 3.10 of the more general class
+        kind = getattr(aiohttp, "ClientConnectorDNSError", aiohttp.ClientConnectorError)
+        raise kind(key, error) from error
     except OSError as error:
         raise aiohttp.ClientConnectorError(key, error) from error
 

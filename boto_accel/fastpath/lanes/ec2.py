@@ -1,0 +1,49 @@
+"""
+The ec2 lane: the query protocol as EC2 speaks it.
+
+Source: `botocore.serialize.EC2Serializer`, `botocore.parsers.EC2QueryParser`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from boto_accel.fastpath.lanes import query
+
+
+class FormCompiler(query.FormCompiler):
+    """Names begin with a capital letter, and lists have no name of their own."""
+
+    def name(self, shape: Any, default: str) -> str:
+        own: str | None = shape.serialization.get("queryName")
+        if own is not None:
+            return own
+        name: str | None = shape.serialization.get("name")
+        return default if name is None else name[0].upper() + name[1:]
+
+    def list_of(self, shape: Any) -> query.Put:
+        """A writer of a list: its items are numbered from one. An empty one is left out."""
+        least = shape.metadata.get("min", 0)
+        put_item = self.value(shape.member)
+
+        def put(value: Any, name: str, form: query.Form) -> None:
+            query.check_list(value, least)
+            for number, item in enumerate(value, 1):
+                put_item(item, f"{name}.{number}", form)
+
+        return put
+
+
+class RequestWriter(query.RequestWriter):
+    """See `boto_accel.fastpath.lanes`."""
+
+    compiler = FormCompiler
+
+
+class AnswerReader(query.AnswerReader):
+    """See `boto_accel.fastpath.lanes`."""
+
+    def read_ids(self, root: Any, metadata: dict[str, Any]) -> None:
+        told = query.only_child(root, "requestId")
+        if told is not None:
+            metadata["RequestId"] = told.text

@@ -1,0 +1,240 @@
+"""
+The query lane: STS, IAM, SNS, RDS, CloudFormation and a dozen other services.
+
+Parameters are a form, whose names tell the nesting ("Tags.member.1.Key"); the answer is XML.
+Source: `botocore.serialize.QuerySerializer`, `botocore.parsers.QueryParser`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote_plus
+
+from boto_accel._compat import Declined
+from boto_accel.fastpath.lanes import rest, scalars, xml
+from boto_accel.fastpath.lanes.rest_xml import IN_HEAD
+from boto_accel.fastpath.lanes.scalars import INVALID, TOO_DEEP, Odd
+
+Form = dict[str, str]
+Put = Callable[[Any, str, Form], None]  # put(value, name of the field, form)
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.\-~]*").fullmatch
+
+
+def encode(text: str) -> str:
+    """*text* as `urllib.parse.urlencode` writes it."""
+    return text if _PLAIN(text) else quote_plus(text.encode("utf-8"))
+
+
+class FormCompiler:
+    """Compiles writers of form fields; *serializer* is botocore's, asked for the conversions."""
+
+    def __init__(self, serializer: Any) -> None:
+        self._serializer = serializer
+        self._structures: dict[str, Put] = {}  # by name, as shapes may contain themselves
+
+    def name(self, shape: Any, default: str) -> str:
+        """The part of a field's name that *shape* gives it."""
+        name: str = shape.serialization.get("name", default)
+        return name
+
+    def value(self, shape: Any) -> Put:
+        """A writer of the fields of one value of *shape*."""
+        type_name = shape.type_name
+        if type_name == "structure":
+            return self._structure(shape)
+        if type_name == "list":
+            return self.list_of(shape)
+        if type_name == "map":
+            return self._map(shape)
+        to_text = self._to_text(shape)
+
+        def put(value: Any, name: str, form: Form) -> None:
+            form[name] = to_text(value)
+
+        return put
+
+    def _structure(self, shape: Any) -> Put:
+        known = self._structures.get(shape.name)
+        if known is not None:
+            return known
+        required = frozenset(shape.metadata.get("required", ()))
+        one_of = shape.is_tagged_union
+        put_members = self.members(shape)
+
+        def put(value: Any, name: str, form: Form) -> None:
+            if not isinstance(value, dict) or (required and not required <= value.keys()):
+                raise Declined(INVALID)
+            if one_of and len(value) != 1:
+                raise Declined(INVALID)
+            put_members(value, f"{name}.", form)
+
+        self._structures[shape.name] = put
+        return put
+
+    def members(self, shape: Any) -> Put:
+        """
+        A writer of some members of a structure; which ones there have to be is not checked.
+
+        The name that it takes ends with a dot, or is empty.
+        """
+        writers: dict[str, tuple[str, Put]] = {}  # filled as they are used
+
+        def learned(key: str) -> tuple[str, Put]:
+            member = shape.members.get(key)
+            if member is None:
+                raise Declined(INVALID)
+            known = writers[key] = (self.name(member, key), self.value(member))
+            return known
+
+        def put(value: Mapping[str, Any], name: str, form: Form) -> None:
+            for key, item in value.items():
+                known = writers.get(key)
+                own_name, put_item = learned(key) if known is None else known
+                put_item(item, name + own_name, form)
+
+        return put
+
+    def list_of(self, shape: Any) -> Put:
+        """A writer of a list: its items are numbered from one. An empty one is an empty field."""
+        least = shape.metadata.get("min", 0)
+        put_item = self.value(shape.member)
+        own_name = shape.member.serialization.get("name")
+        flattened = shape.serialization.get("flattened")
+
+        def put(value: Any, name: str, form: Form) -> None:
+            check_list(value, least)
+            if not value:
+                form[name] = ""
+                return
+            if not flattened:
+                name = f"{name}.{own_name or 'member'}"
+            elif own_name:  # in place of the list's own
+                name = f"{name.rpartition('.')[0]}.{own_name}" if "." in name else own_name
+            for number, item in enumerate(value, 1):
+                put_item(item, f"{name}.{number}", form)
+
+        return put
+
+    def _map(self, shape: Any) -> Put:
+        put_key, put_value = self.value(shape.key), self.value(shape.value)
+        key_name, value_name = self.name(shape.key, "key"), self.name(shape.value, "value")
+        entry = "" if shape.serialization.get("flattened") else ".entry"
+
+        def put(value: Any, name: str, form: Form) -> None:
+            if not isinstance(value, dict):
+                raise Declined(INVALID)
+            for number, (key, item) in enumerate(value.items(), 1):
+                put_key(key, f"{name}{entry}.{number}.{key_name}", form)
+                put_value(item, f"{name}{entry}.{number}.{value_name}", form)
+
+        return put
+
+    def _to_text(self, shape: Any) -> scalars.Writer:
+        type_name = shape.type_name
+        serializer = self._serializer
+        if type_name == "string":
+            return scalars.string_writer(shape)
+        if type_name in ("integer", "long"):
+            return scalars.number_writer(shape)
+        if type_name == "boolean":
+            return scalars.boolean_writer(shape)
+        if type_name in ("float", "double"):
+            check = scalars.checked((float, Decimal, int), shape)
+            return scalars.quiet(lambda value: str(serializer._handle_float(check(value))))
+        if type_name == "blob":
+            return scalars.quiet(lambda value: serializer._get_base64(scalars.blob(value)))
+        if type_name == "timestamp":
+            timestamp_format = shape.serialization.get("timestampFormat")
+            return scalars.quiet(
+                lambda value: str(serializer._convert_timestamp_to_str(value, timestamp_format))
+            )
+        raise Declined(f"input of type {type_name}")
+
+
+def check_list(value: Any, least: int) -> None:
+    """Declines what is no list, or too short a one."""
+    if not isinstance(value, (list, tuple)) or len(value) < least:
+        raise Declined(INVALID)
+
+
+class RequestWriter:
+    """See `boto_accel.fastpath.lanes`."""
+
+    compiler: type[FormCompiler] = FormCompiler
+    path = "/"
+    streams_payload = False
+
+    def __init__(self, operation_model: Any, serializer: Any) -> None:
+        self.headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+        self.binding = rest.RequestBinding(operation_model, serializer, located=False)
+        self.method: str = operation_model.http.get("method", "POST")
+        self._fixed = {
+            "Action": operation_model.name,
+            "Version": operation_model.metadata["apiVersion"],
+        }
+        shape = operation_model.input_shape
+        self._put = None if shape is None else self.compiler(serializer).members(shape)
+
+    def body(self, params: Mapping[str, Any]) -> bytes:
+        """The form for *params*."""
+        form = self._fixed.copy()
+        if self._put is not None:
+            try:
+                self._put(params, "", form)
+            except RecursionError:
+                raise Declined(TOO_DEEP) from None
+        fields = [f"{encode(name)}={encode(text)}" for name, text in form.items()]
+        return "&".join(fields).encode("ascii")
+
+
+class AnswerReader:
+    """See `boto_accel.fastpath.lanes`."""
+
+    head = None
+    payload: str | None = None
+    is_stream = False
+    metadata_first = False
+
+    def __init__(self, shape: Any, read_timestamp: Any, read_blob: Any) -> None:
+        self._read: xml.ElementReader | None = None
+        self._wrapper: str | None = None
+        if shape is not None:
+            self._wrapper = shape.serialization.get("resultWrapper")
+            self._read = xml.ReaderCompiler(read_timestamp, read_blob, IN_HEAD).structure(shape)
+
+    def ids(self, headers: Mapping[str, str]) -> dict[str, Any]:
+        """They are in the body."""
+        return {}
+
+    def read_body(self, body: bytes, result: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Put the members of *body* into *result*; Odd where botocore's parser should read it."""
+        root = xml.parse(body)
+        if self._read is not None:
+            start = root
+            if self._wrapper is not None:
+                start = only_child(root, self._wrapper)
+                if start is None:
+                    raise Odd
+            result.update(self._read(start))
+        self.read_ids(root, metadata)
+
+    def read_ids(self, root: Any, metadata: dict[str, Any]) -> None:
+        """Source: `QueryParser._inject_response_metadata`."""
+        told = only_child(root, "ResponseMetadata")
+        if told is not None:
+            found = {xml.plain_tag(child.tag): child.text for child in told}
+            if len(found) != len(told):
+                raise Odd
+            metadata.update(found)
+
+
+def only_child(element: Any, tag: str) -> Any:
+    """The child with *tag*, or None; Odd where there are several."""
+    found = [child for child in element if xml.plain_tag(child.tag) == tag]
+    if len(found) > 1:
+        raise Odd
+    return found[0] if found else None
