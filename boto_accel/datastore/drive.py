@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import AsyncGenerator, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from boto_accel.datastore.effects import (
@@ -25,6 +25,8 @@ from boto_accel.datastore.effects import (
 )
 
 FEWEST_WORKERS = 1
+# Seconds; the longest that a Ctrl-C waits where a wait for a lock does not end for it: on Windows.
+WAKE_S = 0.5
 
 
 def run(client: Any, steps: Steps) -> Any:
@@ -127,7 +129,10 @@ class _Crew:
     def _wait(self, workers: int) -> None:
         done = 0
         while workers:
-            news = self._news.get()
+            try:
+                news = self._news.get(timeout=WAKE_S)
+            except Empty:
+                continue
             if isinstance(news, BaseException):
                 raise news
             if news is None:
