@@ -126,7 +126,7 @@ class Service:
             case b"HEAD":
                 self._bucket(name)
                 return self._head(200, b"x-amz-bucket-region: us-east-1\r\n" + _XML_TYPE, None), b""
-            case b"GET" if fields.get("list-type") == "2":
+            case b"GET" if fields.get("list-type") == "2" or fields.keys() <= _LIST_V1:
                 return self._list(self._bucket(name), fields)
             case b"POST" if "delete" in fields:
                 return self._delete_objects(self._bucket(name), request)
@@ -271,6 +271,9 @@ _OBJECT_OPERATIONS: dict[bytes, _Operation] = {
     b"DELETE": Service._delete,
 }
 
+# The parameters of ListObjects, whose answer is ListObjectsV2's here: clients read what they know.
+_LIST_V1 = {"prefix", "marker", "max-keys", "delimiter", "encoding-type"}
+
 # Sub-resources of an object that are operations of their own, and are not done here.
 _SUBRESOURCES = {"acl", "tagging", "uploads", "uploadId", "retention", "legal-hold", "torrent"}
 
@@ -335,7 +338,9 @@ def _list_query(fields: dict[str, str]) -> ListQuery:
         return ListQuery(
             prefix=fields.get("prefix", ""),
             delimiter=fields.get("delimiter", ""),
-            after=decode_token(token) if token else fields.get("start-after", ""),
+            after=decode_token(token)
+            if token
+            else fields.get("start-after", fields.get("marker", "")),
             max_keys=min(int(fields.get("max-keys", MAX_KEYS)), MAX_KEYS),
             url_encoded=fields.get("encoding-type") == "url",
         )
