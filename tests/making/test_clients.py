@@ -13,8 +13,9 @@ import random
 import boto3
 import pytest
 
-from boto_accel import accelerate, botocache_context
+from boto_accel import accelerate
 from boto_accel.fastpath.making.documents import documents
+from tests.hook.patches import Passes
 from tests.making.__main__ import differences
 from tests.making.portrait import CREDENTIALS, REGIONS, all_services, counted_reads, with_client
 
@@ -82,7 +83,7 @@ def test_a_narrowed_patch_shares_as_well(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_nothing_is_shared_without_accelerate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither before, nor after, nor by another patch."""
-    with botocache_context(cache={}), counted_reads(monkeypatch) as opened:
+    with Passes(), counted_reads(monkeypatch) as opened:
         with_client("sync", "sqs", lambda *_: None)
         first = len(opened)
         with_client("sync", "sqs", lambda *_: None)

@@ -41,7 +41,7 @@ threads = [threading.Thread(target=work, args=(("s3", "sqs", "ec2")[n % 3],)) fo
 [thread.join() for thread in threads]
 assert not errors, errors
 assert len(made) == 16
-assert len(opened) > 10 and set(opened.values()) == {1}, opened
+assert len(opened) >= 8 and set(opened.values()) == {1}, opened
 names = {service: set() for service, _ in made}
 for service, (_, client) in made:
     names[service].add(tuple(client.meta.service_model.shape_names))

@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 from botocore.compat import json
 
 from boto_accel import _compat
-from boto_accel.fastpath.making.shared import Copy, copy_of
+from boto_accel.fastpath.making.shared import copy_dict, copy_of
 
 # Bytes of JSON text: the data of about ten services. Parsed, it takes some 2.5 times as much.
 MOST_KEPT = 16 * 1024 * 1024
@@ -51,7 +51,7 @@ class Document:
 
     def copy(self) -> Any:
         content = self.content
-        return Copy(content, self) if type(content) is dict else copy_of(content)
+        return copy_dict(content, self) if type(content) is dict else copy_of(content)
 
 
 class Documents:

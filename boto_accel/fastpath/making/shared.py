@@ -34,19 +34,30 @@ def copy_of(shared: Any) -> Any:
         return shared
     for value in shared.values():
         if type(value) in _CONTAINERS:
-            return Copy(shared)
+            return copy_dict(shared)
     return OrderedDict(shared)
 
 
+def copy_dict(shared: dict[str, Any], owner: object = None) -> Copy:
+    """A copy of the dict *shared*, with or without containers; *owner* lives as long as it does."""
+    made = Copy(shared)
+    made.shared, made.owner = shared, owner
+    return made
+
+
 class Copy(OrderedDict[str, Any]):
-    """A copy of the dict *shared*. A value is still a shared one as long as it is that very one."""
+    """
+    A copy of the dict *shared*. A value is still a shared one as long as it is that very one.
+
+    It is made as an OrderedDict is, also by `type(copy)(…)`; nothing in such a one is shared.
+    """
 
     __slots__ = ("owner", "shared")
 
-    def __init__(self, shared: dict[str, Any], owner: object = None) -> None:
-        # First, as super() may ask for items. *owner* is kept alive by this copy.
-        self.shared, self.owner = shared, owner
-        super().__init__(shared)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.shared: dict[str, Any] = {}
+        self.owner: object = None
+        super().__init__(*args, **kwargs)
 
     def is_still(self, key: str) -> bool:
         """Whether the container at *key* is the shared one: nobody has looked into it."""
@@ -96,25 +107,9 @@ class Copy(OrderedDict[str, Any]):
         self._own_all()
         return OrderedDict.values(self)
 
-    # What makes another dict of this one makes an OrderedDict, and owns nothing in common.
-
-    def copy(self) -> Any:
-        return OrderedDict(self.items())
-
-    __copy__ = copy
-
     def __reduce__(self) -> Any:
+        """Copied and pickled as what it stands for."""
         return OrderedDict, (), None, None, iter(self.items())
-
-    def __or__(self, other: Any) -> Any:
-        return OrderedDict(self.items()) | other
-
-    def __ror__(self, other: Any) -> Any:
-        return other | OrderedDict(self.items())
-
-    @classmethod
-    def fromkeys(cls, keys: Any, value: Any = None) -> Any:
-        return OrderedDict.fromkeys(keys, value)
 
 
 Copy.__name__ = Copy.__qualname__ = "OrderedDict"  # so that it reads as stock's does when printed
