@@ -330,6 +330,11 @@ def alias_of(aliaser: Any, event: str) -> str:
         _missing(error)
 
 
+def description_of(service_model: Any) -> Any:
+    """The parsed model that a `ServiceModel` reads, or None."""
+    return getattr(service_model, "_service_description", None)
+
+
 def is_enabled(history: Any) -> bool:
     """Whether botocore's `HistoryRecorder` is on; on where that cannot be told."""
     return bool(getattr(history, "_enabled", True))

@@ -24,6 +24,7 @@ from jmespath.exceptions import JMESPathError
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
+from boto_accel.fastpath import compiled
 from boto_accel.fastpath.lanes.scalars import INVALID
 from boto_accel.fastpath.steps import Steps
 
@@ -270,7 +271,7 @@ class Read:
                 if one.builtin != EndpointResolverBuiltins.ACCOUNT_ID:
                     raise Declined("an endpoint that a function decides")
                 self.has_account = True
-        read = _references(client)
+        read = compiled.references_of(client, _references_in)
         members = [
             parameter.member_name
             for parameter in operation_model.context_parameters
@@ -288,24 +289,9 @@ class Read:
         )
 
 
-def _references(client: Any) -> frozenset[str] | None:
-    """Parameters that the rules of the client's service refer to; None where that is unknown."""
-    loader = _compat.loader_of(client)
-    model = client.meta.service_model
-    if loader is None:
-        return None
-    try:
-        rules = loader.load_service_model(
-            model.service_name, "endpoint-rule-set-1", api_version=model.api_version
-        )
-    except Exception:
-        return None
-    return _references_in(json.dumps(rules.get("rules", [])))
-
-
-def _references_in(text: str) -> frozenset[str]:
+def _references_in(ruleset: Mapping[str, Any]) -> frozenset[str]:
     """Names in {"ref": "Bucket"} and in templates "https://{Bucket}.…" of a ruleset."""
-
+    text = json.dumps(ruleset.get("rules", []))
     named = re.findall(r'"ref": "(\w+)"', text)
     templated = re.findall(r"\{(\w+)(?:#\w+)?\}", text)
     return frozenset(named) | frozenset(templated)

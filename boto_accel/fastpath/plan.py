@@ -16,7 +16,7 @@ from botocore import UNSIGNED
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
-from boto_accel.fastpath import checksums, eligibility
+from boto_accel.fastpath import checksums, compiled, eligibility
 from boto_accel.fastpath.endpoints import SIGNERS, Endpoint, Resolver
 from boto_accel.fastpath.lanes import ec2, json, query, rest, rest_json, rest_xml, rpc_v2_cbor
 from boto_accel.fastpath.refusals import Refusals
@@ -74,7 +74,7 @@ class Plan:
         lane = LANES.get(model.service_model.resolved_protocol)
         if lane is None:
             raise Declined(f"protocol {model.service_model.resolved_protocol}")
-        self.writer = lane.RequestWriter(model, serializer)
+        self.writer = compiled.writer(client, model, lane, serializer)
         self.headers = {**self.writer.headers, **handlers.headers(model)}
         self.method = self.writer.method
         self.streams_output = model.has_streaming_output

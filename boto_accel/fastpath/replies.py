@@ -18,7 +18,7 @@ from botocore import httpchecksum, response
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
-from boto_accel.fastpath import checksums, eligibility, stock
+from boto_accel.fastpath import checksums, compiled, eligibility, stock
 from boto_accel.fastpath.lanes.scalars import Odd
 from boto_accel.fastpath.timestamps import timestamp_reader
 from boto_accel.fastpath.transport.http1 import RawHeaders
@@ -89,9 +89,10 @@ class Answers:
         self.is_async = _compat.is_async(client)
         self.model = model
         defaults = _compat.parser_defaults_of(_compat.endpoint_of(client))
-        reads_blob = defaults.get("blob_parser")
         shape = model.output_shape
-        self.reader = lane.AnswerReader(shape, timestamp_reader(defaults), reads_blob)
+        self.reader = compiled.reader(
+            client, model, lane, timestamp_reader(defaults), defaults.get("blob_parser")
+        )
         self.streams = model.has_streaming_output
         if self.streams != self.reader.is_stream:
             raise Declined("an unusual streaming output")

@@ -217,12 +217,13 @@ class ReaderCompiler:
         known = self._structures.get(shape.name)
         if known is not None:
             return known
-        layouts: dict[tuple[str, ...], Layout | None] = {}
+        layouts: dict[tuple[str, ...], Layout] = {}
         one_of = shape.is_tagged_union
 
-        def learned(keys: tuple[str, ...]) -> Layout | None:
+        def learned(keys: tuple[str, ...]) -> Layout:
             layout = self._layout(shape, keys)
-            if one_of and layout == []:  # a member that this model does not know
+            # Source: `ResponseParser._has_unknown_tagged_union_member`, which tells of odd ones.
+            if one_of and (len(keys) != 1 or layout == []):
                 raise Odd
             if len(layouts) < MOST_LAYOUTS:
                 layouts[keys] = layout
@@ -233,19 +234,21 @@ class ReaderCompiler:
                 if value is None:
                     return None
                 raise Odd
-            if one_of and (len(value) != 1 or None in value.values()):
-                raise Odd
             keys = tuple(value)
-            layout = layouts[keys] if keys in layouts else learned(keys)
+            layout = layouts.get(keys)
             if layout is None:
+                layout = learned(keys)
+            if layout is AS_IT_IS:
                 if None not in value.values():
                     return value
-                return {key: item for key, item in value.items() if item is not None}
+                layout = [(key, key, None) for key in keys]
             result = {}
             for name, key, convert in layout:
                 item = value[key]
                 if item is not None:
                     result[name] = item if convert is None else convert(item)
+                elif one_of:
+                    raise Odd
             return result
 
         self._structures[shape.name] = read
@@ -256,7 +259,7 @@ class ReaderCompiler:
         wire_name: str = member.serialization.get("name", name)
         return wire_name
 
-    def _layout(self, shape: Any, keys: tuple[str, ...]) -> Layout | None:
+    def _layout(self, shape: Any, keys: tuple[str, ...]) -> Layout:
         layout = [
             (name, wire_name, self.value(member))
             for name, member in shape.members.items()
@@ -264,7 +267,7 @@ class ReaderCompiler:
         ]
         names = tuple(name for name, _, _ in layout)
         if names == keys and all(n == wire and c is None for n, wire, c in layout):
-            return None
+            return AS_IT_IS
         return layout
 
     def _list(self, shape: Any) -> Convert:
@@ -300,6 +303,7 @@ class ReaderCompiler:
 
 # (member, key, reader) of each member that there is, in the order of the model
 Layout = list[tuple[str, str, Convert | None]]
+AS_IT_IS: Layout = [("", "", None)]  # all members are there, in their order, and need no reader
 
 
 def scalar_readers(read_timestamp: Convert, read_blob: Convert | None) -> dict[str, Convert]:

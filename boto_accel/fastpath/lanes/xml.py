@@ -14,6 +14,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from boto_accel._compat import Declined
@@ -213,6 +214,8 @@ def _namespace(shape: Any) -> str:
 
 # Reading
 
+tag_in_document = attrgetter("tag")  # with its namespace
+
 
 def parse(body: bytes) -> Any:
     """The root element of *body*; Odd where it is not well-formed, or has nothing."""
@@ -290,7 +293,7 @@ class ReaderCompiler:
         compiler: list[LayoutCompiler] = []  # made at first use: shapes may be recursive
 
         def read(element: Any) -> dict[str, Any]:
-            tags = tuple([child.tag for child in element])
+            tags = tuple(map(tag_in_document, element))
             layout = layouts.get(tags)
             if layout is None:
                 if not compiler:
