@@ -127,8 +127,7 @@ class Rows:
         For one column, common prefixes: a page has 1,000 of them. For more, pages of keys, where
         what is left of a group that goes on beyond the page is skipped. A group that fills a page
         is taken for a large one among large ones: those beside it are listed as common prefixes.
-        So at most twice as many pages are read as there are pages of keys, and no more than two
-        for each group but the last column of it.
+        So at most twice as many pages are read as there are pages of keys.
         """
         seen: set[str] = set()
         if width == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from uuid import UUID
 import pytest
 from botocore.exceptions import ClientError
 
-from boto_accel import InvalidOptionError
+from boto_accel import InvalidOptionError, MissingExtraError
 from boto_accel.datastore import (
     ColumnError,
     ConflictError,
@@ -351,3 +352,22 @@ def test_errors_of_s3_are_those_of_botocore(world: World) -> None:
     ):
         with pytest.raises(ClientError, match="NoSuchBucket"):
             world.do(call())
+
+
+def test_a_frame(plain: World) -> None:
+    """Where pandas is installed."""
+    pandas = pytest.importorskip("pandas")
+    do, table = plain.do, plain.table("table", {"id": int, "name": str})
+    do(table.insert_many([{"id": n, "name": f"n{n}", "data": b"%d" % n} for n in range(3)]))
+    frame = do(table.to_pandas())
+    assert list(frame.columns) == ["id", "name"]
+    assert frame["id"].tolist() == [0, 1, 2]
+    assert pandas.api.types.is_integer_dtype(frame["id"])
+    assert do(table.to_pandas(data=True, id=1))["data"].tolist() == [b"1"]
+    assert list(do(table.to_pandas(id=9)).columns) == ["id", "name"]
+
+
+def test_a_frame_without_pandas(plain: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'boto_accel\[pandas\]'"):
+        plain.do(plain.table("table", ["id"]).to_pandas())
