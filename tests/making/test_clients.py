@@ -17,9 +17,16 @@ from boto_accel import accelerate
 from boto_accel.fastpath.making.documents import documents
 from tests.hook.patches import Passes
 from tests.making.__main__ import differences
-from tests.making.portrait import CREDENTIALS, REGIONS, all_services, counted_reads, with_client
+from tests.making.portrait import (
+    CREDENTIALS,
+    REGIONS,
+    all_services,
+    counted_reads,
+    portrait,
+    with_client,
+)
 
-ALWAYS = ("s3", "dynamodb", "sqs", "ec2", "s3control", "sdb", "importexport")
+ALWAYS = ("s3", "dynamodb", "sqs", "s3control", "sdb")
 TODAY = random.Random(datetime.date.today().toordinal())
 
 
@@ -70,6 +77,26 @@ def test_a_second_session_opens_none_of_the_files(
         assert opened == []
         with_client(flavour, "sqs", lambda *_: None)
         assert {path.split("/")[-3] for path in opened} == {"sqs"}
+
+
+@pytest.mark.usefixtures("new_documents")
+async def test_aioboto3(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clients are aiobotocore's, and its resources are made of boto3's models."""
+    aioboto3 = pytest.importorskip("aioboto3")
+    arguments = {"region_name": "us-east-1", **CREDENTIALS}
+
+    async def made() -> list[object]:
+        session = aioboto3.Session(**arguments)
+        async with session.client("sqs") as client, session.resource("s3") as resource:
+            return [portrait(session, client), dir(resource), dir(await resource.Object("b", "k"))]
+
+    stock = await made()
+    with accelerate(), counted_reads(monkeypatch) as opened:
+        assert await made() == stock
+        assert len(opened) == len(set(opened)) > 5
+        opened.clear()
+        assert await made() == stock
+        assert opened == []
 
 
 def test_a_narrowed_patch_shares_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ class Documents:
         before = self._kept.pop(path, None)
         self._kept_size += document.size - (before.size if before is not None else 0)
         self._kept[path] = document
-        while self._kept_size > self._most_kept:
+        while self._kept and self._kept_size > self._most_kept:
             _, oldest = self._kept.popitem(last=False)
             self._kept_size -= oldest.size
 
