@@ -13,6 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from boto_accel.batch.client import S3BatchPutClient
+    from boto_accel.batch.patch import batch_puts
+    from boto_accel.batch.reader import BatchReader
     from boto_accel.cache.patch import botocache_context
     from boto_accel.datastore.aio import AsyncTable
     from boto_accel.datastore.database import AsyncDatabase, Database
@@ -36,11 +39,13 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncDatabase",
     "AsyncTable",
+    "BatchReader",
     "BotoAccelError",
     "Database",
     "InvalidOptionError",
     "MissingExtraError",
     "PatchStateError",
+    "S3BatchPutClient",
     "Stats",
     "Table",
     "UnpresignableError",
@@ -48,6 +53,7 @@ __all__ = [
     "UnsupportedBotocoreError",
     "__version__",
     "accelerate",
+    "batch_puts",
     "botocache_context",
     "explain",
     "redis_s3",
@@ -57,17 +63,20 @@ __all__ = [
 _HOMES = {
     "AsyncDatabase": "datastore.database",
     "AsyncTable": "datastore.aio",
+    "BatchReader": "batch.reader",
     "BotoAccelError": "errors",
     "Database": "datastore.database",
     "InvalidOptionError": "errors",
     "MissingExtraError": "errors",
     "PatchStateError": "errors",
+    "S3BatchPutClient": "batch.client",
     "Stats": "stats",
     "Table": "datastore.table",
     "UnpresignableError": "redis_store.errors",
     "UnroutableError": "router.errors",
     "UnsupportedBotocoreError": "errors",
     "accelerate": "fastpath.patch",
+    "batch_puts": "batch.patch",
     "botocache_context": "cache.patch",
     "explain": "fastpath.patch",
     "redis_s3": "redis_store.patch",

@@ -146,11 +146,12 @@ class _Joining:
                     self.dropped += 1
 
     def _add(self, entry: Entry, bucket: str, read: tar.Read) -> None:
-        data = tar.note(entry)
         if entry.is_object:
             shared = tar.attributes(entry.headers, entry.metadata)
             head = tar.member_head(entry.key, entry.stamp, entry.size, entry.etag, shared)
             data = head + read(entry.offset, entry.size) + tar.padding(entry.size)
+        else:
+            head = data = tar.note(entry)
         segment = self._segment
         if segment is not None and (
             segment.purpose.bucket != bucket or segment.end + len(data) > self._max_bytes

@@ -300,7 +300,7 @@ class BatchPatch(Patch):
         }
 
     def _guard(self, call: Call) -> Steps:
-        """What is about one object, and not known here: it is S3's, unless it is about a batch's."""
+        """What is about one object, and not known here: S3's, unless the object is in a batch."""
         if (yield from self.find(call)) is not None:
             raise self._impossible(call, "the object is in a batch, where this cannot be done")
         return (yield Forward(call))

@@ -129,7 +129,9 @@ class Place:
                 yield key, size
 
     def keys(self, prefix: str, start: str, **more: Any) -> Iterator[tuple[str, int]]:
-        params = {"Prefix": prefix, "StartAfter": start, "EncodingType": "url", **more}
+        params = {"Prefix": prefix, "EncodingType": "url", **more}
+        if start:
+            params["StartAfter"] = start
         while True:
             page = self.call("ListObjectsV2", **params)
             for each in page.get("Contents", ()):

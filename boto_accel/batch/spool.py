@@ -18,6 +18,7 @@ import logging
 import os
 import stat
 import sys
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -71,7 +72,7 @@ class Segment:
         self.failure: SpoolError | None = None
         self.waiters: list[Waiter] = []
         self.failures = 0
-        self._file: io.FileIO | None = None
+        self._descriptor = -1
         self._zeros_to = 0
 
     def __repr__(self) -> str:
@@ -79,15 +80,14 @@ class Segment:
 
     def write(self, offset: int, data: bytes) -> None:
         """Write *data*, which begins where what is durable ends, to the disk. Raises OSError."""
-        if self._file is None:
+        if self._descriptor < 0:
             self._create()
             data, offset = self.opening + data, 0
-        assert self._file is not None
         end = offset + len(data)
         if end + len(tar.END) > self._zeros_to:
             self._zeros_to = end + AHEAD_BYTES
             data += bytes(self._zeros_to - end)
-        descriptor = self._file.fileno()
+        descriptor = self._descriptor
         view = memoryview(data)
         while view:
             written = os.pwrite(descriptor, view, offset)
@@ -104,13 +104,17 @@ class Segment:
 
     def _create(self) -> None:
         """A new file; its name, too, is on the disk before anything in it is acknowledged."""
-        self._file = io.FileIO(str(self.path), "x+", opener=_private)
+        self._open(os.O_RDWR | os.O_CREAT | os.O_EXCL)
         sync_folder(self.path.parent)
+
+    def _open(self, flags: int) -> None:
+        """Closed when the last who reads from the segment is done with it."""
+        self._descriptor = _private(str(self.path), flags)
+        weakref.finalize(self, os.close, self._descriptor).atexit = False
 
     def read(self, offset: int, size: int) -> bytes:
         """Also after the file was removed, for as long as the segment is there."""
-        assert self._file is not None
-        found, descriptor = b"", self._file.fileno()
+        found, descriptor = b"", self._descriptor
         while len(found) < size:
             data = os.pread(descriptor, size - len(found), offset + len(found))
             if not data:
@@ -122,12 +126,11 @@ class Segment:
         """Cut off what is not durable, and end the tar. Raises OSError; may be repeated."""
         if self.length:
             return
-        assert self._file is not None
         length = self.durable + len(tar.END)
         # First cut, then grown: what lies behind is zeros then, whatever was there.
-        os.ftruncate(self._file.fileno(), self.durable)
-        os.ftruncate(self._file.fileno(), length)
-        os.fsync(self._file.fileno())
+        os.ftruncate(self._descriptor, self.durable)
+        os.ftruncate(self._descriptor, length)
+        os.fsync(self._descriptor)
         self.length = length
 
     def index(self) -> Index:
@@ -150,8 +153,8 @@ class Segment:
         """
         batch = path.name.removesuffix(names.TAR)
         segment = cls(path.parent, batch, purpose)
-        segment._file = io.FileIO(str(path), "r+", opener=_private)
-        length = os.fstat(segment._file.fileno()).st_size
+        segment._open(os.O_RDWR)
+        length = os.fstat(segment._descriptor).st_size
         for what, end in tar.scan(segment.read, length):
             if isinstance(what, tar.Opening):
                 segment.purpose = purpose._replace(bucket=what.bucket)

@@ -13,6 +13,7 @@ import click
 from boto_accel import __version__
 
 COMMANDS = {
+    "batch": "boto_accel.commands.batch",
     "bench": "boto_accel.commands.bench",
     "cache": "boto_accel.commands.cache",
     "doctor": "boto_accel.commands.doctor",
