@@ -42,7 +42,7 @@ class Case:
     takes.
     """
 
-    client: str  # boto3, aiobotocore, obstore, socket, botocache
+    client: str  # boto3, aiobotocore, obstore, socket, botocache, redis_s3, redis-py
     # get, put, head, list, presign-default, presign-s3v4, make-client, cached-memory, cached-sqlite
     operation: str
     size: int = KIB
@@ -94,6 +94,7 @@ def all_cases() -> list[Case]:
         *_cached_cases(),
         *_obstore_cases(),
         *_socket_cases(),
+        *_redis_cases(),
     ]
 
 
@@ -136,6 +137,14 @@ def _obstore_cases() -> Iterator[Case]:
 def _socket_cases() -> Iterator[Case]:
     for scheme, operation in product(("http", "https"), ("get", "put")):
         yield Case("socket", operation, scheme=scheme)
+
+
+def _redis_cases() -> Iterator[Case]:
+    for operation in ("get", "put"):
+        yield Case("redis_s3", operation, 5000)
+        for loop in ("asyncio", "uvloop"):
+            yield Case("redis_s3", operation, 5000, "http", 1000, loop, MANY_OBJECTS)
+    yield Case("redis-py", "get", 5000)
 
 
 _QUICK = (

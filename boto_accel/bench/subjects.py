@@ -367,10 +367,18 @@ def _botocache(case: Case, target: Target) -> Subject:
     return botocache_subject(case, target)
 
 
+def _redis(case: Case, target: Target) -> Subject:
+    from boto_accel.bench.onredis import bare_subject, redis_subject
+
+    return bare_subject(case, target) if case.client == "redis-py" else redis_subject(case, target)
+
+
 _KINDS: dict[str, Callable[[Case, Target], Subject]] = {
     "boto3": _boto3,
     "aiobotocore": _aiobotocore,
     "obstore": _obstore,
     "socket": _socket,
     "botocache": _botocache,
+    "redis_s3": _redis,
+    "redis-py": _redis,
 }

@@ -37,26 +37,31 @@ local function release(data, spec, ms)
 end
 """
 
-# Take over pieces that were written with a lease; false if one is gone.
+# Take over pieces that were written with a lease. `complete` is false if one is gone.
 _KEEP = """
-local function keep(data, spec, ttl)
+local function complete(data, spec)
   for blob, number in string.gmatch(spec, '(%x+):(%d+)') do
     for n = 0, tonumber(number) - 1 do
       if redis.call('EXISTS', data .. blob .. ':' .. n) == 0 then return false end
     end
   end
+  return true
+end
+local function keep(data, spec, ttl)
   for blob, number in string.gmatch(spec, '(%x+):(%d+)') do
     for n = 0, tonumber(number) - 1 do
       local piece = data .. blob .. ':' .. n
       if ttl == '' then redis.call('PERSIST', piece) else redis.call('PEXPIRE', piece, ttl) end
     end
   end
-  return true
 end
 """
 
 # The conditions of a write, and the exchange of the record. S3 API, PutObject: If-Match of what is
 # not there is a 404.
+#
+# The first write of a script is one that Redis refuses where memory is full: then nothing has
+# changed. After another one ("dirty", `script.c` of Redis) it would refuse nothing.
 _EXCHANGE = """
 local function refuses(old, if_match, if_none_match)
   if if_none_match ~= '' and old[1] then
@@ -69,15 +74,21 @@ local function refuses(old, if_match, if_none_match)
   return nil
 end
 local function exchange(record, index, data, old, grace, ttl, key, seconds, a)
-  release(data, old[3], grace)
-  redis.call('DEL', record)
   local head = seconds .. '/' .. a.count .. ' ' .. a.facts
   redis.call('HSET', record, 'm', head, 'e', a.etag, 'v', a.id)
-  if a.spec ~= '' then redis.call('HSET', record, 'c', a.spec)
-  else redis.call('HSET', record, 'd', a.body) end
-  if a.tags ~= '' then redis.call('HSET', record, 't', a.tags) end
-  if ttl ~= '' then redis.call('PEXPIRE', record, ttl) end
+  if a.spec ~= '' then
+    redis.call('HSET', record, 'c', a.spec)
+    redis.call('HDEL', record, 'd')
+  else
+    redis.call('HSET', record, 'd', a.body)
+    redis.call('HDEL', record, 'c')
+  end
+  if a.tags ~= '' then redis.call('HSET', record, 't', a.tags)
+  else redis.call('HDEL', record, 't') end
+  if ttl ~= '' then redis.call('PEXPIRE', record, ttl) else redis.call('PERSIST', record) end
   redis.call('ZADD', index, 0, key)
+  keep(data, a.spec, ttl)
+  release(data, old[3], grace)
 end
 """
 
@@ -95,7 +106,7 @@ local seconds = redis.call('TIME')[1]
 if old[2] == ARGV[4] then return {'OK', seconds} end
 local refusal = refuses(old, ARGV[10], ARGV[11])
 if refusal then return {refusal} end
-if not keep(ARGV[13], ARGV[5], ARGV[9]) then return {'GONE'} end
+if not complete(ARGV[13], ARGV[5]) then return {'GONE'} end
 exchange(KEYS[3], KEYS[2], ARGV[13], old, ARGV[12], ARGV[9], ARGV[1], seconds,
   {facts=ARGV[2], etag=ARGV[3], id=ARGV[4], spec=ARGV[5], body=ARGV[6], tags=ARGV[7],
    count=ARGV[8]})
@@ -298,9 +309,10 @@ local seconds = redis.call('TIME')[1]
 local old = redis.call('HGET', KEYS[1], ARGV[1])
 local spec = old and string.match(old, '^%S*') or ''
 if spec ~= ARGV[2] or spec == '' then
-  if not keep(ARGV[4], ARGV[2], '') then return {'GONE'} end
-  release(ARGV[4], spec, '0')
+  if not complete(ARGV[4], ARGV[2]) then return {'GONE'} end
   redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. seconds .. ' ' .. ARGV[3])
+  keep(ARGV[4], ARGV[2], '')
+  release(ARGV[4], spec, '0')
 end
 return {'OK', seconds}
 """,
@@ -340,7 +352,10 @@ if refusal then return {refusal} end
 for n = 15, #ARGV, 2 do
   if redis.call('HGET', KEYS[5], ARGV[n]) ~= ARGV[n + 1] then return {'CHANGED'} end
 end
-if not keep(ARGV[13], ARGV[5], ARGV[9]) then return {'GONE'} end
+if not complete(ARGV[13], ARGV[5]) then return {'GONE'} end
+exchange(KEYS[3], KEYS[2], ARGV[13], old, ARGV[12], ARGV[9], ARGV[1], seconds,
+  {facts=ARGV[2], etag=ARGV[3], id=ARGV[4], spec=ARGV[5], body=ARGV[6], tags=ARGV[7],
+   count=ARGV[8]})
 local used = {}
 for n = 15, #ARGV, 2 do used[ARGV[n]] = true end
 local fields = redis.call('HGETALL', KEYS[5])
@@ -349,9 +364,6 @@ for n = 1, #fields, 2 do
     release(ARGV[13], string.match(fields[n + 1], '^%S*'), '0')
   end
 end
-exchange(KEYS[3], KEYS[2], ARGV[13], old, ARGV[12], ARGV[9], ARGV[1], seconds,
-  {facts=ARGV[2], etag=ARGV[3], id=ARGV[4], spec=ARGV[5], body=ARGV[6], tags=ARGV[7],
-   count=ARGV[8]})
 redis.call('UNLINK', KEYS[5])
 redis.call('ZREM', KEYS[4], ARGV[14])
 return {'OK', seconds}

@@ -19,7 +19,7 @@ from boto_accel.redis_store.checksums import ALGORITHMS, DEFAULT, Digest, Unavai
 from boto_accel.redis_store.keys import INLINE, PIECE, Shard
 from boto_accel.redis_store.records import Blob
 from boto_accel.redis_store.semantics import LARGEST_PUT, Refusal, not_implemented
-from boto_accel.redis_store.store import Asking, Store, new_id
+from boto_accel.redis_store.store import Asking, Store, TroubleError, new_id
 
 _LEASE_MS = 3_600_000  # milliseconds; so long live pieces of a put that never ends
 _RENEW_S = 600.0  # seconds
@@ -129,6 +129,18 @@ def take(store: Store, shard: Shard, reader: Reader, digests: Digests, *, inline
         yield from _digest(digests, piece)
         etag = f'"{digests.md5.hex()}"'
         return Taken(len(piece), etag, bytes(piece), Blob(blob, 0), digests.checksums)
+    try:
+        size = yield from _keep_pieces(store, shard, reader, digests, blob, piece)
+    except (TroubleError, Refusal):
+        yield from _delete_pieces(store, shard, blob)
+        raise
+    return Taken(size, f'"{digests.md5.hex()}"', None, Blob(blob, size), digests.checksums)
+
+
+def _keep_pieces(
+    store: Store, shard: Shard, reader: Reader, digests: Digests, blob: str, piece: Any
+) -> Asking:
+    """How many bytes there are, of which *piece* has the first."""
     size = number = 0
     renewed = time.monotonic()
     while len(piece):
@@ -146,7 +158,7 @@ def take(store: Store, shard: Shard, reader: Reader, digests: Digests, *, inline
             yield from store.many([("PEXPIRE", name, _LEASE_MS) for name in names])
             renewed = time.monotonic()
         piece = (yield from reader.read(store)) if len(piece) == PIECE else b""
-    return Taken(size, f'"{digests.md5.hex()}"', None, Blob(blob, size), digests.checksums)
+    return size
 
 
 def _digest(digests: Digests, piece: Any) -> Iterator[Any]:
@@ -156,16 +168,14 @@ def _digest(digests: Digests, piece: Any) -> Iterator[Any]:
         digests.update(piece)
 
 
-def give_up(store: Store, shard: Shard, taken: Taken) -> Asking:
-    """Delete the pieces of what is not kept after all."""
-    names = list(_names(shard, taken.blob))
-    if names:
-        yield from store.many([("UNLINK", name) for name in names])
-
-
-def _names(shard: Shard, blob: Blob) -> Iterator[bytes]:
-    for number in range(-(-blob.size // PIECE)):
-        yield shard.piece(blob.id, number)
+def _delete_pieces(store: Store, shard: Shard, blob: str) -> Asking:
+    """Delete what is not kept after all; where Redis does not answer, the lease ends it."""
+    number = 0
+    try:
+        while (yield from store.command("UNLINK", shard.piece(blob, number))):
+            number += 1
+    except TroubleError:
+        return
 
 
 def check_given(params: Mapping[str, Any], taken: Taken, digests: Digests) -> None:
@@ -214,5 +224,5 @@ def checked(
         check_given(params, taken, digests)
         return (yield from end(taken))
     except Refusal:
-        yield from give_up(store, shard, taken)
+        yield from _delete_pieces(store, shard, taken.blob.id)
         raise

@@ -1,0 +1,263 @@
+"""What is wrong with Redis or with the way to it is said in botocore's words, and tried again."""
+
+from __future__ import annotations
+
+import ssl
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    EndpointResolutionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from redis import Redis
+
+from boto_accel import InvalidOptionError, UnpresignableError, redis_s3
+from boto_accel.redis_store import patch as patch_module
+from tests.fastpath.callers import Caller, open_caller
+from tests.servers.tls import TLSFiles
+from tests.servers.valkey import TLSFront, Valkey
+
+ONCE = {"retries": {"total_max_attempts": 1}}
+Start = Callable[..., Valkey]
+
+
+@contextmanager
+def on_redis(flavour: str, url: str, **options: Any) -> Iterator[Caller]:
+    with redis_s3(), open_caller(flavour, endpoint_url=url, **options) as s3:
+        yield s3
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Nobody sleeps between attempts; how often one would have is noted."""
+    noted: list[int] = []
+
+    def delay(state: Any, retries: int) -> float:
+        noted.append(retries)
+        return 0.0
+
+    monkeypatch.setattr(patch_module, "_delay", delay)
+    return noted
+
+
+@pytest.mark.parametrize(("mode", "attempts"), [("legacy", 5), ("standard", 3)])
+def test_a_refused_connection_is_tried_as_often_as_botocore_would(
+    own_valkey: Start, flavour: str, delays: list[int], mode: str, attempts: int
+) -> None:
+    server = own_valkey()
+    server.stop()
+    with (
+        on_redis(flavour, server.url, retries={"mode": mode}) as s3,
+        pytest.raises(EndpointConnectionError),
+    ):
+        s3("list_buckets")
+    assert delays == list(range(attempts - 1))
+
+
+def test_a_server_that_comes_back_is_used_again(
+    own_valkey: Start, flavour: str, delays: list[int]
+) -> None:
+    """A kept connection that was closed costs an attempt, and no error."""
+    server = own_valkey()
+    with on_redis(flavour, server.url) as s3:
+        s3("create_bucket", Bucket="one")
+        server.stop()
+        server.start()
+        s3("create_bucket", Bucket="one")
+        assert s3("list_buckets")["Buckets"][0]["Name"] == "one"
+
+
+def test_no_answer_is_a_read_timeout(own_valkey: Start, flavour: str) -> None:
+    server = own_valkey()
+    with on_redis(flavour, server.url, read_timeout=0.2, **ONCE) as s3:
+        s3("list_buckets")
+        server.freeze()
+        with pytest.raises(ReadTimeoutError):
+            s3("list_buckets")
+        server.thaw()
+        assert s3("list_buckets")["Buckets"] == []
+
+
+def test_a_connection_that_breaks(own_valkey: Start, flavour: str) -> None:
+    server = own_valkey()
+    with on_redis(flavour, server.url, **ONCE) as s3:
+        s3("list_buckets")
+        server.stop()
+        with pytest.raises((ConnectionClosedError, EndpointConnectionError)):
+            s3("list_buckets")
+
+
+def fill(s3: Caller, size: int) -> None:
+    for number in range(20):
+        s3("put_object", Bucket="one", Key=f"{size}-{number}", Body=bytes(size))
+
+
+def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    response = error.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_full_memory_is_slow_down_and_what_was_there_stays(
+    own_valkey: Start, flavour: str, delays: list[int]
+) -> None:
+    server = own_valkey("--maxmemory", "6mb", "--maxmemory-policy", "noeviction")
+    with on_redis(flavour, server.url) as s3:
+        s3("create_bucket", Bucket="one")
+        s3("put_object", Bucket="one", Key="k", Body=b"old")
+        for size in (900_000, 12_000_000):  # in the record, and in pieces
+            with pytest.raises(ClientError) as caught:
+                fill(s3, size)
+            assert code_of(caught) == ("SlowDown", 503)
+        assert delays
+        assert s3.body(Bucket="one", Key="k") == b"old"
+        kept = s3("list_objects_v2", Bucket="one")["Contents"]
+        several = [{"Key": each["Key"]} for each in kept]
+        s3("delete_objects", Bucket="one", Delete={"Objects": several})  # even so
+        assert "Contents" not in s3("list_objects_v2", Bucket="one")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("REPLICAOF", "127.0.0.1", "1"), "ServiceUnavailable"),
+        (("CONFIG", "SET", "min-replicas-to-write", "1"), "ServiceUnavailable"),
+    ],
+)
+def test_a_server_that_cannot_write_now(
+    own_valkey: Start, flavour: str, delays: list[int], command: tuple[str, ...], code: str
+) -> None:
+    """READONLY, NOREPLICAS: 503, tried again."""
+    server = own_valkey()
+    with Redis(port=server.port) as redis, on_redis(flavour, server.url) as s3:
+        s3("create_bucket", Bucket="one")
+        redis.execute_command(*command)
+        with pytest.raises(ClientError) as caught:
+            s3("put_object", Bucket="one", Key="k", Body=b"x")
+        assert code_of(caught) == (code, 503)
+        assert delays == [0, 1, 2, 3]
+
+
+def test_a_node_of_a_cluster_that_is_asked_alone(cluster: str, flavour: str) -> None:
+    """MOVED: the error says what URL would do."""
+    alone = cluster.replace("redis+cluster", "redis")
+    with on_redis(flavour, cluster) as s3:
+        s3("create_bucket", Bucket="one")
+    with on_redis(flavour, alone) as s3, pytest.raises(ClientError, match=r"redis\+cluster://"):
+        ask_every_node(s3)
+
+
+def ask_every_node(s3: Caller) -> None:
+    for number in range(64):  # the name of a bucket is a part of what is hashed
+        s3("delete_objects", Bucket=f"b{number}", Delete={"Objects": [{"Key": "k"}]})
+
+
+def test_passwords_and_users(own_valkey: Start, flavour: str) -> None:
+    """AUTH and ACL; the password is nowhere to be seen."""
+    server = own_valkey("--requirepass", "s3cret-word")
+    with Redis(port=server.port, password="s3cret-word") as redis:
+        redis.execute_command(
+            "ACL", "SETUSER", "writer", "on", ">s3cret-acl", "~boto-accel:s3:*", "+@all"
+        )
+        redis.execute_command("ACL", "SETUSER", "other", "on", ">s3cret-acl", "~nothing:*", "+@all")
+    at = f"127.0.0.1:{server.port}"
+    for user in (":s3cret-word", "writer:s3cret-acl"):
+        with on_redis(flavour, f"redis://{user}@{at}/0") as s3:
+            s3("create_bucket", Bucket="one")
+            s3("put_object", Bucket="one", Key="k", Body=b"x")
+            assert s3.body(Bucket="one", Key="k") == b"x"
+    for user in ("", ":s3cret-wrong@", "other:s3cret-acl@"):
+        with on_redis(flavour, f"redis://{user}{at}/0") as s3:
+            with pytest.raises(ClientError) as caught:
+                s3("list_buckets")
+            assert code_of(caught) == ("AccessDenied", 403)
+            shown = "".join(traceback.format_exception(caught.value))
+            assert "s3cret" not in shown
+            state = s3.client.__dict__["_boto_accel_redis"]
+            assert "s3cret" not in repr(state.address)
+
+
+def test_tls_with_a_ca_of_its_own(valkey: Valkey, flavour: str, tls_files: TLSFiles) -> None:
+    """`verify` and `client_cert` mean what they mean to botocore."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls_files.cert, tls_files.key)
+    front = TLSFront(valkey.port, context)
+    url = f"rediss://localhost:{front.port}/0"
+    try:
+        for verify in (str(tls_files.ca), False):
+            with on_redis(flavour, url, verify=verify) as s3:
+                s3("create_bucket", Bucket="one")
+                s3("put_object", Bucket="one", Key="k", Body=bytes(5_000_000))
+                assert s3.body(Bucket="one", Key="k") == bytes(5_000_000)
+        with on_redis(flavour, url, **ONCE) as s3, pytest.raises(SSLError):
+            s3("list_buckets")
+    finally:
+        front.close()
+
+
+def test_a_socket(own_valkey: Start, tmp_path: Any, flavour: str) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:  # a socket's name has 107 bytes
+        own_valkey("--unixsocket", f"{folder}/s")
+        with on_redis(flavour, f"unix://localhost{folder}/s?db=1") as s3:
+            s3("create_bucket", Bucket="one")
+            assert [each["Name"] for each in s3("list_buckets")["Buckets"]] == ["one"]
+
+
+def test_what_is_no_record_of_ours_is_an_error_and_no_answer(
+    valkey: Valkey, flavour: str, delays: list[int]
+) -> None:
+    with Redis(port=valkey.port) as redis, on_redis(flavour, valkey.url) as s3:
+        s3("create_bucket", Bucket="one")
+        base = "boto-accel:s3:1:{one/0}o:"
+        redis.hset(f"{base}json", mapping={"m": b"1/0 {", "d": b""})
+        redis.hset(
+            f"{base}length", mapping={"m": b'1/0 {"id":"x","size":3,"etag":"e"}', "d": b"xx"}
+        )
+        redis.set(f"{base}text", b"x")
+        for key in ("json", "length", "text"):
+            with pytest.raises(ClientError) as caught:
+                s3("get_object", Bucket="one", Key=key)
+            assert code_of(caught) == ("InternalError", 500)
+
+
+def test_presigning_is_an_error_that_says_why(valkey: Valkey, flavour: str) -> None:
+    with on_redis(flavour, valkey.url) as s3:
+        for method, args in (
+            ("generate_presigned_url", ("get_object", {"Bucket": "b", "Key": "k"})),
+            ("generate_presigned_post", ("b", "k")),
+        ):
+            with pytest.raises(UnpresignableError, match=method):
+                s3.run(getattr(s3.client, method)(*args))
+
+
+def test_without_the_patch_botocore_says_that_the_url_is_none(valkey: Valkey, flavour: str) -> None:
+    with (
+        open_caller(flavour, endpoint_url=valkey.url) as s3,
+        pytest.raises(EndpointResolutionError, match="not a valid URI"),
+    ):
+        s3("get_object", Bucket="b", Key="k")
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h:1/0/1", "redis://h:x", "unix://localhost/", "redis://h/0?prefix={"]
+)
+def test_a_url_that_is_none(url: str) -> None:
+    with redis_s3(), open_caller("sync", endpoint_url=url) as s3, pytest.raises(InvalidOptionError):
+        s3("list_buckets")
+
+
+@pytest.mark.parametrize(
+    "option", [{"default_ttl": 0}, {"default_ttl": "1"}, {"replaced_ttl": None}]
+)
+def test_a_bad_option_is_named(option: dict[str, Any]) -> None:
+    with pytest.raises(InvalidOptionError, match=next(iter(option))):
+        redis_s3(**option)
