@@ -15,6 +15,8 @@ from enum import IntEnum
 from fnmatch import fnmatchcase
 from itertools import product
 
+from boto_accel.bench.services import CALLS
+
 KIB = 1024
 SIZES = {"100B": 100, "1KiB": KIB, "5KB": 5000, "64KiB": 64 * KIB, "8MiB": 8 * KIB * KIB}
 SIZE_NAMES = {size: name for name, size in SIZES.items()}
@@ -43,7 +45,8 @@ class Case:
     """
 
     client: str  # boto3, aiobotocore, obstore, socket, botocache, redis_s3, redis-py
-    # get, put, head, list, presign-default, presign-s3v4, make-client, cached-memory, cached-sqlite
+    # get, put, head, list, presign-default, presign-s3v4, make-client, cached-memory,
+    # cached-sqlite, or one of services.CALLS
     operation: str
     size: int = KIB
     scheme: str = "http"
@@ -69,6 +72,11 @@ class Case:
         return self.client == "aiobotocore" and self.on_wire
 
     @property
+    def service(self) -> str:
+        """The service whose client is used."""
+        return CALLS[self.operation].service if self.operation in CALLS else "s3"
+
+    @property
     def on_wire(self) -> bool:
         return not self.operation.startswith("presign") and not self.makes_clients
 
@@ -92,6 +100,7 @@ def all_cases() -> list[Case]:
         *_boto3_cases(),
         *_aiobotocore_cases(),
         *_cached_cases(),
+        *_service_cases(),
         *_obstore_cases(),
         *_socket_cases(),
         *_redis_cases(),
@@ -126,6 +135,12 @@ def _cached_cases() -> Iterator[Case]:
         yield Case("boto3", operation, 0)
         yield Case("aiobotocore", operation, 0, loop="asyncio")
     yield Case("botocache", "cached-memory", 0)
+
+
+def _service_cases() -> Iterator[Case]:
+    for operation in CALLS:
+        yield Case("boto3", operation, 0)
+        yield Case("aiobotocore", operation, 0, in_flight=32, loop="asyncio")
 
 
 def _obstore_cases() -> Iterator[Case]:
@@ -180,6 +195,7 @@ _USUAL = (
     "aiobotocore/http/make-client/c1/asyncio",
     "*/cached-memory/*",
     "*/cached-sqlite/*",
+    *(f"*/{operation}/*" for operation in CALLS),
     "obstore/*",
     "socket/*",
 )
@@ -208,11 +224,15 @@ def select_cases(tier: Tier, patterns: tuple[str, ...] = ()) -> list[Case]:
 
 def for_endpoint(cases: list[Case], scheme: str) -> list[Case]:
     """
-    *cases* as they can be run against one endpoint that speaks *scheme*, each once.
+    *cases* as they can be run against one endpoint of an S3 that speaks *scheme*, each once.
 
     The bare socket is left out: it signs nothing, and a real S3 would send it away.
     """
-    kept = (replace(case, scheme=scheme) for case in cases if case.client != "socket")
+    kept = (
+        replace(case, scheme=scheme)
+        for case in cases
+        if case.client != "socket" and case.service == "s3"
+    )
     return list(dict.fromkeys(kept))
 
 

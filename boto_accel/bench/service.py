@@ -1,6 +1,8 @@
 """
 What the benchmark's S3 answers: a request in, the bytes of a response out.
 
+Calls of other services (`services.py`) have one answer each.
+
 Rule 1: no I/O here; server.py moves the bytes.
 It is as cheap as Python allows, so that a benchmark measures the client: what can be
 worked out when an object is stored is, and a GET is two dict look-ups and a join.
@@ -31,6 +33,7 @@ from boto_accel.bench.objects import (
     StoredObject,
     decode_token,
 )
+from boto_accel.bench.services import canned_answers, known_by
 
 # As long as those of S3, so that a client reads as many header bytes.
 _HOST_ID = "Zk3vYQm0s1Jq8pWc5uXaT2rLdHfG7nEiBoKxC9wVtMyRgUhPzSjNlDbFe4A6I+OvQkYm0s1Jq8o="
@@ -93,6 +96,7 @@ class Service:
     """All buckets, and one method an operation."""
 
     buckets: dict[str, Bucket] = field(default_factory=dict)
+    _canned: dict[bytes, tuple[bytes, bytes]] = field(default_factory=canned_answers)
     _clock: _Clock = field(default_factory=_Clock)
     _requests: int = 0
 
@@ -104,6 +108,12 @@ class Service:
             return self._error(request, error)
 
     def _dispatch(self, request: Request) -> tuple[bytes, bytes]:
+        if request.method == b"POST":
+            canned = self._canned.get(known_by(request.target, request.headers, request.body))
+            if canned is not None:
+                content_type, body = canned
+                extra = b"x-amzn-RequestId: %d\r\nContent-Type: %b\r\n"
+                return self._head(200, extra % (self._requests, content_type), len(body)), body
         path, _, query = request.target.partition(b"?")
         bucket_name, _, key = path[1:].partition(b"/")
         name = bucket_name.decode()

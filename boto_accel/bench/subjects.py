@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from boto_accel.bench.cases import CACHED_KEYS, LIST_KEYS, Case
 from boto_accel.bench.errors import TargetUnfitError
+from boto_accel.bench.services import CALLS
 from boto_accel.bench.target import Target
 from boto_accel.errors import MissingExtraError
 
@@ -115,21 +116,35 @@ def _boto3(case: Case, target: Target) -> Subject:
     from botocore.config import Config
 
     arguments = target.client_arguments()
-    client = boto3.session.Session().client("s3", config=Config(**_config(case)), **arguments)
+    client = boto3.session.Session().client(
+        case.service, config=Config(**_config(case)), **arguments
+    )
     return Threads(case, boto3_call(client, case, target), client.close)
 
 
 def boto3_call(client: Any, case: Case, target: Target) -> SyncCall:
     """One call of *case* through a boto3 client; a get reads its body."""
     method, params = request_of(case, target)
-    if case.operation == "get":
-        return lambda: client.get_object(**params)["Body"].read()
     bound = getattr(client, method)
+    stream = stream_of(case)
+    if stream:
+        return lambda: bound(**params)[stream].read()
     return lambda: bound(**params)
+
+
+def stream_of(case: Case) -> str | None:
+    """The member of the results of *case* that is a stream, and read."""
+    call = CALLS.get(case.operation)
+    if call is not None:
+        return call.payload
+    return "Body" if case.operation == "get" else None
 
 
 def request_of(case: Case, target: Target) -> tuple[str, dict[str, Any]]:
     """Client method and parameters of one call of *case*."""
+    if case.operation in CALLS:
+        call = CALLS[case.operation]
+        return call.method, dict(call.params)
     bucket = {"Bucket": target.bucket}
     get = {**bucket, "Key": target.key(get_key(case.size))}
     match case.operation:
@@ -213,7 +228,7 @@ def _aiobotocore(case: Case, target: Target) -> Subject:
     async def opened(stack: AsyncExitStack) -> AsyncCall:
         client = await stack.enter_async_context(
             get_session().create_client(
-                "s3", config=AioConfig(**_config(case)), **target.client_arguments()
+                case.service, config=AioConfig(**_config(case)), **target.client_arguments()
             )
         )
         return aiobotocore_call(client, case, target)
@@ -226,13 +241,15 @@ def aiobotocore_call(client: Any, case: Case, target: Target) -> AsyncCall:
     method, params = request_of(case, target)
     bound: Callable[..., Awaitable[object]] = getattr(client, method)
 
-    async def get(**params: Any) -> bytes:
-        reply = await client.get_object(**params)
-        async with reply["Body"] as body:
+    stream = stream_of(case)
+
+    async def read(**params: Any) -> bytes:
+        reply: Any = await bound(**params)
+        async with reply[stream] as body:
             data: bytes = await body.read()
             return data
 
-    call = get if case.operation == "get" else bound
+    call = read if stream else bound
     if not case.objects:
         return lambda: call(**params)
     keys = cycle(target.key(object_key(case.size, number)) for number in range(case.objects))
