@@ -41,7 +41,7 @@ soak: $(DEV)
 sweep: $(DEV)
 	$(RUN) -m tests.sweep $(SWEEP)
 
-# Clients of all services, made stock and under accelerate(), compared: about ten minutes.
+# Clients of all services, made stock and under accelerate(), compared: a quarter of an hour or more.
 clients: $(DEV)
 	$(RUN) -m tests.making
 
