@@ -20,6 +20,7 @@ from boto_accel.bench.services import CALLS
 KIB = 1024
 SIZES = {"100B": 100, "1KiB": KIB, "5KB": 5000, "64KiB": 64 * KIB, "8MiB": 8 * KIB * KIB}
 SIZE_NAMES = {size: name for name, size in SIZES.items()}
+BATCHED_OBJECTS = 20_000  # of 1 KiB, from 16 threads or 256 tasks
 MANY_OBJECTS = 10_000  # of 5 KB, a thousand in flight: the workload of the project aioboto3lite
 LIST_KEYS = 1000  # keys on the listed page; the most S3 gives at once
 CACHED_KEYS = 10  # on the page of the cached cases: an answer of 2 KB
@@ -90,6 +91,11 @@ class Case:
         """Whether the fast side is the response cache, and not `accelerate()`."""
         return self.operation.startswith("cached-")
 
+    @property
+    def batched(self) -> bool:
+        """Whether the fast side is `batch_puts()`."""
+        return self.operation == "batched-put"
+
 
 _TRANSFERS = (*product(("get", "put"), SIZES.values()), ("head", 0))
 
@@ -100,6 +106,7 @@ def all_cases() -> list[Case]:
         *_boto3_cases(),
         *_aiobotocore_cases(),
         *_cached_cases(),
+        *_batched_cases(),
         *_service_cases(),
         *_obstore_cases(),
         *_socket_cases(),
@@ -135,6 +142,11 @@ def _cached_cases() -> Iterator[Case]:
         yield Case("boto3", operation, 0)
         yield Case("aiobotocore", operation, 0, loop="asyncio")
     yield Case("botocache", "cached-memory", 0)
+
+
+def _batched_cases() -> Iterator[Case]:
+    yield Case("boto3", "batched-put", KIB, "http", 16, objects=BATCHED_OBJECTS)
+    yield Case("aiobotocore", "batched-put", KIB, "http", 256, "asyncio", BATCHED_OBJECTS)
 
 
 def _service_cases() -> Iterator[Case]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import uuid4
 
+from boto_accel.bench.batched import open_batch
 from boto_accel.bench.cached import open_cache
 from boto_accel.bench.cases import LIST_KEYS, Case
 from boto_accel.bench.errors import TargetUnfitError
@@ -140,7 +141,7 @@ def _measure_case(
     with ExitStack() as stack:
         patch = None
         if case.compared and not settings.stock_only:
-            patch = open_cache(case, stack) if case.cached else _patch(engine)
+            patch = _open_patch(case, engine, target, stack)
         sides = _sides(case, target, patch, stack)
         measured = measure_sides(
             sides, settings.pace, case.in_flight, listener.round_done, case.objects
@@ -171,6 +172,12 @@ def _sides(case: Case, target: Target, patch: Any, stack: ExitStack) -> list[Sid
     return sides
 
 
+def _open_patch(case: Case, engine: str, target: Target, stack: ExitStack) -> Any:
+    if case.cached:
+        return open_cache(case, stack)
+    return open_batch(target, stack) if case.batched else _patch(engine)
+
+
 def _patch(engine: str) -> Any:
     # Imported when needed: what is measured stock must not depend on it.
     from boto_accel import accelerate
@@ -183,6 +190,8 @@ def read_counts(patch: Any) -> Counts:
     stats = patch.stats
     if isinstance(stats, Stats):
         return Counts(stats.fast, stats.fallback, dict(stats.reasons))
+    if hasattr(stats, "straight"):
+        return Counts(stats.batched, sum(stats.straight.values()), dict(stats.straight))
     reasons = dict(stats.uncached)
     return Counts(stats.hits, sum(reasons.values()), reasons)
 

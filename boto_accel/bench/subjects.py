@@ -119,6 +119,10 @@ def _boto3(case: Case, target: Target) -> Subject:
     client = boto3.session.Session().client(
         case.service, config=Config(**_config(case)), **arguments
     )
+    if case.batched:
+        from boto_accel.bench import batched
+
+        return Threads(case, batched.boto3_call(client, case, target), client.close)
     return Threads(case, boto3_call(client, case, target), client.close)
 
 
@@ -152,7 +156,7 @@ def request_of(case: Case, target: Target) -> tuple[str, dict[str, Any]]:
             return "get_object", get
         case "head":
             return "head_object", {**bucket, "Key": target.key(get_key(1024))}
-        case "put":
+        case "put" | "batched-put":
             key = target.key(put_key(case.size))
             return "put_object", {**bucket, "Key": key, "Body": bytes(case.size)}
         case "list" | "cached-memory" | "cached-sqlite":
