@@ -23,6 +23,7 @@ from tests.generate.special import special_maker
 DEEPEST = 5  # nested structures; below it only what is required
 LONGEST_LIST = 3  # members, unless the model's minimum is more
 OPTIONAL_PERCENT = 40  # how often an optional member is given
+LONG_PERCENT = 3  # how often a text is longer than LONGEST_TEXT
 TOKEN = "0b1e2f3a-0000-4000-8000-c0ffee000001"
 ENDLESS = 1_000  # the height of a shape that cannot be finished
 
@@ -201,7 +202,10 @@ def _make_string(choices: Choices, shape: Any, place: Place) -> str:
         return text.ljust(low, "x")
     if place.location == "uri":
         return scalars.make_text(choices, scalars.PATH, max(low, 1), high)
-    return scalars.make_text(choices, scalars.BODY, low, high)
+    text = scalars.make_text(choices, scalars.BODY, low, high)
+    if choices.chance(LONG_PERCENT):
+        text = text.ljust(choices.pick(scalars.LONG_TEXTS), "x")[:high]
+    return text
 
 
 def _make_integer(choices: Choices, shape: Any, place: Place) -> int:

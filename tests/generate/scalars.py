@@ -22,6 +22,8 @@ PATH = PLAIN + " /?#&=+%:;,@!$'()*[]~\"<>\\{}|^`äß€中\U0001f600"
 SPACES = "\n\r\t "
 
 LONGEST_TEXT = 24  # characters; enough for every escaping rule, short enough to read in a failure
+LONG_TEXTS = (24, 140, 300)  # characters; their lengths are of different widths in CBOR
+EDGES = (23, 24, 128, 255, 256, 65_535, 65_536)  # where CBOR's next width begins (RFC 8949, 3)
 YEARS_S = (0, 4_102_444_800)  # seconds since the epoch: 1970 to 2100
 UTC = datetime.timezone.utc
 
@@ -90,7 +92,7 @@ def make_integer(choices: Choices, low: int | None, high: int | None, *, long: b
     widest = 2**53 if long else 2**31 - 1
     first = low if low is not None else -widest
     last = max(first, high if high is not None else widest)
-    near = [value for value in (first, last, 0, 1, -1, first + 1) if first <= value <= last]
+    near = [value for value in (first, last, 0, 1, -1, first + 1, *EDGES) if first <= value <= last]
     return choices.pick(near) if choices.chance(60) else choices.integer(first, last)
 
 
