@@ -42,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 SORTED_BY = ("Key", "LastModified", "ETag", "Size", "StorageClass")
 PAGE = 1000  # S3 API, ListObjectsV2: keys in a page
+PAGES = 8  # that are drawn for one random key
 DRAWS = 64  # pages that are tried from a random place; each that is empty halves the places left
 _OWN_PARAMS = frozenset({"Bucket", "Key", "Body"})
 
@@ -450,15 +451,21 @@ class TableSteps:
     def _drawn(self, first: list[str], rows: list[str]) -> Steps:
         """Up to a page of keys from a random one on; behind the last comes the first again."""
         space = KeySpace(first, (yield from self._shared(common_head(first[0], first[-1]))))
+        pages: list[list[str]] = []
+        weights: list[float] = []
         for _ in range(DRAWS):
             start = space.draw(random.randrange)
             keys, _ = yield from self._page_after(start)
+            found = [*self._rows(keys), *rows][:PAGE]
             if not keys:
                 space.end_before(start)
-                continue
-            found = [*self._rows(keys), *rows][:PAGE]
-            if found:
-                return found
+            elif found:
+                pages.append(found)
+                weights.append(space.weight(start, keys))
+                if len(pages) == PAGES:
+                    break
+        if pages:
+            return random.choices(pages, weights)[0]
         steps = self.iter_texts({}, lambda layout, texts, key: key)  # few rows among other keys
         return (yield from collected(steps))
 

@@ -1,17 +1,19 @@
 """
 A random key, without listing them all.
 
-Up to 1,000 keys are one page, and each is as probable as the others. Beyond that a page is read
-from a random text on, and one of its keys is chosen. The text is uniform among those that can be
-written with the characters of the keys, between the first key and the last: so a page is as
-probable as the gap before it is wide, and a key as the mean of the thousand gaps before it.
-Numbers, UUIDs and hashes come out nearly uniform. Where a prefix has few keys and another one many,
-each key of the few is more probable.
+Up to 1,000 keys are one page, and each is as probable as the others. Beyond that pages are read
+from random texts on. A text is uniform among those that can be written with the characters of the
+first keys, between the first key and the last: a page is drawn as often as the gap before it is wide.
+Of the eight that are drawn one is taken with the inverse of the width of its gaps for a weight
+(sampling importance resampling), and of it a key. That is uniform but for what is so dense that
+none of the eight is likely to be there: where a prefix has few keys and another one a thousand
+times as many, each key of the few is more probable.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 
 Choose = Callable[[int], int]
 
@@ -34,7 +36,8 @@ class KeySpace:
         self._end = self._base**WIDTH
 
     def _number(self, tail: str) -> int:
-        digits = [self._letters.index(letter) + 1 for letter in tail[:WIDTH]]
+        # A letter that the first keys do not have sorts with the last before it.
+        digits = [bisect_right(self._letters, letter) for letter in tail[:WIDTH]]
         number = 0
         for digit in digits + [0] * (WIDTH - len(digits)):
             number = number * self._base + digit
@@ -43,6 +46,11 @@ class KeySpace:
     def draw(self, choose: Choose) -> str:
         """A text between the first key and what is known to be after the last."""
         return self._text(self._lowest + choose(self._end - self._lowest))
+
+    def weight(self, start: str, keys: Sequence[str]) -> float:
+        """How many of *keys*, which follow *start*, there are to a part of the space."""
+        first, last = (self._number(each[len(self._shared) :]) for each in (start, keys[-1]))
+        return len(keys) / max(last - first, 1)
 
     def end_before(self, text: str) -> None:
         """No key is after *text*, one that was drawn."""
