@@ -3,7 +3,7 @@ A random key, without listing them all.
 
 Up to 1,000 keys are one page, and each is as probable as the others. Beyond that pages are read
 from random texts on. A text is uniform among those that can be written with the characters of the
-first keys, between the first key and the last: a page is drawn as often as the gap before it is wide.
+first keys, between the first key and the last: a page is drawn as its gap before is wide.
 Of the eight that are drawn one is taken with the inverse of the width of its gaps for a weight
 (sampling importance resampling), and of it a key. That is uniform but for what is so dense that
 none of the eight is likely to be there: where a prefix has few keys and another one a thousand

@@ -1,7 +1,7 @@
 """
 Where the datastore is tested: each store in both worlds, called as if it were blocking.
 
-A store is one line in STORES. What a test needs of it that not all have is in `lacks`.
+A store is one line in STORES.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from boto_accel import accelerate, botocache_context
 from boto_accel.datastore import AsyncDatabase, AsyncTable, Database, Table
+from boto_accel.redis_store.patch import redis_s3
 from tests.fastpath.callers import Caller, open_caller
 
 BUCKET = "database"
@@ -23,10 +24,10 @@ steady = settings(deadline=None, derandomize=True, suppress_health_check=list(He
 
 @dataclass(frozen=True)
 class Store:
-    """around: the patches in force; lacks: what it does not have of S3."""
+    """around: the patches in force; server: the fixture that has its `client_options`."""
 
     around: Callable[[], AbstractContextManager[Any]]
-    lacks: frozenset[str] = frozenset()
+    server: str = "moto_server"
 
 
 def _cached() -> AbstractContextManager[Any]:
@@ -44,6 +45,7 @@ STORES = {
     "accelerated": Store(accelerate),
     "cached": Store(_cached),
     "accelerated and cached": Store(_accelerated_and_cached),
+    "redis": Store(redis_s3, "redis_server"),
 }
 
 
