@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from boto_accel._stack import Layer
 from boto_accel.batch import names
 from boto_accel.batch.counts import BatchStats, Savings
-from boto_accel.batch.engine import LONGEST_KEY, Engine, Placed
+from boto_accel.batch.engine import Engine, Placed
 from boto_accel.batch.errors import NameTooLong, QueueFull
 from boto_accel.batch.match import read_place
 from boto_accel.batch.options import make_options
+from boto_accel.batch.putting import LONGEST_KEY
 from boto_accel.batch.spool import Purpose
 from boto_accel.batch.syncclient import sync_client_of
 from boto_accel.batch.tar import is_member_name

@@ -23,7 +23,7 @@ from boto_accel.batch import tar
 from boto_accel.batch.catalogue import Catalogue, Located
 from boto_accel.batch.clock import Clock
 from boto_accel.batch.counts import BatchStats
-from boto_accel.batch.errors import BatchError, NameTooLong, QueueFull, WriterClosed
+from boto_accel.batch.errors import BatchError, QueueFull, WriterClosed
 from boto_accel.batch.index import Entry
 from boto_accel.batch.options import Options
 from boto_accel.batch.place import Place
@@ -31,12 +31,11 @@ from boto_accel.batch.reader import Indexes, read_content
 from boto_accel.batch.spool import Segment, Spool
 from boto_accel.batch.syncclient import sync_client_of
 from boto_accel.batch.uploader import Uploader
-from boto_accel.batch.waiters import ThreadWaiter, Waiter
+from boto_accel.batch.waiters import Waiter
 from boto_accel.batch.writer import Writer
 
 logger = logging.getLogger("boto_accel")
 
-LONGEST_KEY = 1024  # bytes; S3 API, "Object key names"
 LONGEST_WAIT_S = 60.0  # for room in the spool, where a put waits for it
 HEAD_BYTES = 2048  # of a member, about
 AT_EXIT_S = 30.0  # seconds; longest the end of the interpreter waits for uploads
@@ -77,17 +76,21 @@ class Engine:
         self._spool = Spool(options.spool_dir, options.purpose)
         try:
             place = f"s3://{options.purpose.into_bucket}/{options.purpose.into_prefix}"
-            catalogue = Catalogue(self._spool.folder / "catalogue.sqlite", place)
-            self.indexes = Indexes(catalogue)
+            self.indexes = Indexes(Catalogue(self._spool.folder / "catalogue.sqlite", place))
+        except BaseException:
+            self._spool.close()
+            raise
+        try:
             self._writer = Writer(
                 self._spool, options.bounds, stats, self._publish, self._completed
             )
             self._uploader = Uploader(self.place, self._uploaded, stats, **uploading)
             self._recover()
+            self.clock.observe(self.indexes.catalogue.newest_stamp())
         except BaseException:
+            self.indexes.catalogue.close()
             self._spool.close()
             raise
-        self.clock.observe(catalogue.newest_stamp())
         self._writer.start()
         self._uploader.start()
         if self._client is not None:
@@ -107,7 +110,12 @@ class Engine:
     # Clients
 
     def seen(self, client: Any) -> None:
-        """A call on *client* came by: it can upload, where none was given."""
+        """
+        A call on *client* came by: it can upload, where none was given. Raises WriterClosed.
+
+        First of all: in a forked child no lock of ours may be taken.
+        """
+        self.check_open()
         if self._client is None:
             self._client = client
             self._uploader.ready()
@@ -148,10 +156,8 @@ class Engine:
         """
         Queue an object. waiter: told when it is as safe as was asked for; None does not wait.
 
-        Raises NameTooLong, QueueFull, WriterClosed.
+        Raises QueueFull, WriterClosed.
         """
-        if len(key) > LONGEST_KEY // 4 and len(key.encode()) > LONGEST_KEY:
-            raise NameTooLong(len(key.encode()))
         self.check_open()
         stamp = self.clock.stamp()
         etag = md5(body, usedforsecurity=False).hexdigest()
@@ -349,10 +355,3 @@ def _after_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_in_child)
-
-
-def wait_in_thread(put: Callable[[Waiter], None]) -> None:
-    """Queue by *put*, and wait for it in this thread."""
-    waiter = ThreadWaiter()
-    put(waiter)
-    waiter.wait()

@@ -27,6 +27,8 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 TOO_LARGE = "the body is larger than max_object_bytes"
 UNREADABLE = "the body cannot seek, or is not of bytes"
+LONGEST_KEY = 1024  # bytes; S3 API, "Object key names"
+LONG_KEY = "the key is too long for S3"
 UNFIT_KEY = "the key is no name of a tar member"
 NOT_PLAIN = "a value is not of the usual kind"
 WRONG_DIGEST = "ContentMD5 or ContentLength does not fit the body"
@@ -45,6 +47,8 @@ def read_put(params: Mapping[str, Any], max_bytes: int) -> Read | str:
     key = params["Key"]
     if not is_member_name(key):
         return UNFIT_KEY
+    if len(key) > LONGEST_KEY // 4 and len(key.encode()) > LONGEST_KEY:
+        return LONG_KEY
     headers, metadata = _NOTHING, _NOTHING
     if len(params) > 3 or "Body" not in params:
         unknown = params.keys() - TAKEN

@@ -94,13 +94,16 @@ class Uploader:
             before = {segment: segment.failures for segment in wanted}
             self._hurry = True
             self._changed.notify_all()
-            while wanted & set(self._waiting):
-                first = self._waiting[0]
-                left = None if deadline is None else deadline - time.monotonic()
-                failed = first.failures - before.get(first, 0) >= ATTEMPTS
-                if failed or (left is not None and left <= 0) or not self._thread.is_alive():
-                    raise BatchUploadError(len(self._waiting), self._reason())
-                self._changed.wait(left)
+            try:
+                while wanted & set(self._waiting):
+                    first = self._waiting[0]
+                    left = None if deadline is None else deadline - time.monotonic()
+                    failed = first.failures - before.get(first, 0) >= ATTEMPTS
+                    if failed or (left is not None and left <= 0) or not self._thread.is_alive():
+                        raise BatchUploadError(len(self._waiting), self._reason())
+                    self._changed.wait(left)
+            finally:
+                self._hurry = False
 
     def _reason(self) -> str:
         return self._stats.last_failure or "there was no time"
@@ -150,7 +153,6 @@ class Uploader:
             logger.error("batch: after an upload: %s: %s", type(error).__name__, error)
         with self._changed:
             self._waiting.popleft()
-            self._hurry = bool(self._hurry and self._waiting)
             self._count()
             self._changed.notify_all()
         resolve_all(_taken(segment), None)
