@@ -45,7 +45,8 @@ class Endpoint:
     One resolved place.
 
     url: as botocore has it. base: its path, without a closing slash where a path follows.
-    headers: what the ruleset adds. version: of the signature, None for anonymous calls. region,
+    headers: what the ruleset adds. version: of the signature, None for anonymous calls. signs:
+    whether there is one. is_s3: whether it is S3's kind of version 4 (`S3SigV4Auth`). region,
     signing_name: of the credential scope. payload_signing: the `payload_signing_enabled` of the
     context, None where the signer decides. marks: whether botocore's redirector learned the region,
     and whether an account is known, which show in the User-Agent. context: what resolving put into
@@ -59,20 +60,13 @@ class Endpoint:
     base: str
     headers: Mapping[str, str]
     version: str | None
+    signs: bool
+    is_s3: bool
     region: str
     signing_name: str
     payload_signing: bool | None
     marks: tuple[bool, bool]
     context: Mapping[str, Any]
-
-    @property
-    def signs(self) -> bool:
-        return self.version is not None
-
-    @property
-    def is_s3(self) -> bool:
-        """Whether signatures are S3's kind of version 4 (`S3SigV4Auth`)."""
-        return self.version == "s3v4"
 
 
 class Resolver:
@@ -238,6 +232,8 @@ def _endpoint(
         base=parts.path,
         headers=dict(headers),
         version=None if version is UNSIGNED else version,
+        signs=version is not UNSIGNED,
+        is_s3=version == "s3v4",
         region=region or "",
         signing_name=signing_name,
         payload_signing=context.get("payload_signing_enabled"),
