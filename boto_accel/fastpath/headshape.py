@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from operator import itemgetter
 
+from botocore.auth import SIGNED_HEADERS_BLACKLIST
+
 from boto_accel._compat import Declined
 
-UNSIGNED = frozenset(("transfer-encoding",))  # of the names that a request has before signing
+UNSIGNED = frozenset(SIGNED_HEADERS_BLACKLIST)
 
 
 class HeadShape:

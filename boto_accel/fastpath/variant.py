@@ -242,9 +242,8 @@ class Variant:
             if write is None:
                 rest.write_header_map(wire_name, params[name], headers)
                 continue
-            value = params[name]
-            text = write(value)
-            if value or not isinstance(value, (list, tuple)):  # no header for an empty list
+            text = write(params[name])
+            if text is not None:
                 headers[wire_name] = text
         if endpoint.headers:
             headers.update(endpoint.headers)

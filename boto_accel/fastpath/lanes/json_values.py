@@ -36,10 +36,14 @@ class WriterCompiler:
         self._serializer = serializer
         self._structures: dict[str, Convert] = {}  # by name, as shapes may contain themselves
 
-    def document(self, shape: Any) -> Callable[[Any], bytes]:
-        """A writer of whole bodies that hold a value of *shape*."""
+    def document(self, shape: Any, whole: bool = False) -> Callable[[Any], bytes]:
+        """
+        A writer of bodies that hold some members of *shape*, or if *whole* a value of it.
+
+        Of the members it is known already that they are in a dict, and the required ones there.
+        """
         if shape.type_name == "structure" and not shape.is_document_type:
-            write = self.members(shape)
+            write = self.structure(shape) if whole else self.members(shape)
         else:
             inner = self.value(shape)
 

@@ -222,8 +222,11 @@ def query_pairs(written: list[tuple[str, Any]]) -> list[tuple[str, str]]:
     return pairs
 
 
-def _plain(shape: Any, serializer: Any) -> scalars.Writer:
+def _plain(shape: Any, serializer: Any) -> Callable[[Any], Any]:
+    """A writer of one header; it gives None for no header, which an empty list is."""
     write = scalars.header_writer(shape, serializer)
+    if shape.type_name == "list":
+        return lambda value: plain_header(write(value)) if value else None
     return lambda value: plain_header(write(value))
 
 

@@ -28,7 +28,8 @@ class RequestWriter(rest.RequestWriter):
     def compiled(self, shape: Any, serializer: Any) -> Callable[[Any], bytes]:
         if shape.serialization.get("eventstream"):
             raise Declined("event streams")
-        return json_values.WriterCompiler(serializer).document(shape)
+        is_payload = self.binding.payload is not None
+        return json_values.WriterCompiler(serializer).document(shape, whole=is_payload)
 
 
 class AnswerReader(rest.AnswerReader):
