@@ -11,6 +11,7 @@ PYTEST ?=
 MATRIX ?=
 BENCH ?=
 SOAK ?=
+CRASH ?=
 SWEEP ?=
 
 VENV := .venv
@@ -23,7 +24,7 @@ DEMO := $(VENV)/.demo-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test soak clients sweep lint types build smoke bench test-matrix format clean
+.PHONY: demo test soak crash clients sweep lint types build smoke bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -44,6 +45,10 @@ sweep: $(DEV)
 # Clients of all services, made stock and under accelerate(), compared: a quarter of an hour or more.
 clients: $(DEV)
 	$(RUN) -m tests.making
+
+# 200 processes that put into batches, each killed at a random point: a quarter of an hour or less.
+crash: $(DEV)
+	$(RUN) -m tests.batch.crash $(CRASH)
 
 lint: $(DEV)
 	$(RUN) -m ruff check .
