@@ -81,6 +81,12 @@ def get_bucket_location(store: Store, params: Mapping[str, Any], _: Any) -> Aski
     return Reply({"LocationConstraint": facts.get("location") or None})
 
 
+def get_bucket_versioning(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
+    """S3 API: of a bucket that was never versioned, nothing is told."""
+    yield from store.check_bucket(params["Bucket"])
+    return Reply({})
+
+
 def list_buckets(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     found = as_dict((yield from store.command("HGETALL", store.schema.buckets)))
     prefix, region = params.get("Prefix", ""), params.get("BucketRegion")

@@ -59,7 +59,7 @@ def _with_text(script: Script, command: Command) -> Command:
 
 
 class Link:
-    """For threads."""
+    """For threads. It closes when nobody holds it any more: its client, a call or a body."""
 
     def __init__(self, address: Address, settings: Settings) -> None:
         wire = ClientWire if has_client(address) else Wire
@@ -86,7 +86,7 @@ class Link:
                 found[index] = self.execute(*_with_text(script, commands[index]))
         return found
 
-    def close(self) -> None:
+    def __del__(self) -> None:
         self._wire.close()
 
 

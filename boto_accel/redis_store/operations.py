@@ -23,6 +23,7 @@ OPERATIONS: dict[str, Operation] = {
     "DeleteObjectTagging": objects.delete_object_tagging,
     "DeleteObjects": objects.delete_objects,
     "GetBucketLocation": buckets.get_bucket_location,
+    "GetBucketVersioning": buckets.get_bucket_versioning,
     "GetObject": objects.get_object,
     "GetObjectAttributes": objects.get_object_attributes,
     "GetObjectTagging": objects.get_object_tagging,
@@ -41,8 +42,8 @@ OPERATIONS: dict[str, Operation] = {
 WITH_BODY = frozenset(["PutObject", "UploadPart"])
 _XML = frozenset(
     """CompleteMultipartUpload CopyObject CreateMultipartUpload DeleteObjects GetBucketLocation
-    GetObjectAttributes GetObjectTagging ListBuckets ListMultipartUploads ListObjects ListObjectsV2
-    ListParts UploadPartCopy""".split()
+    GetBucketVersioning GetObjectAttributes GetObjectTagging ListBuckets ListMultipartUploads
+    ListObjects ListObjectsV2 ListParts UploadPartCopy""".split()
 )
 
 

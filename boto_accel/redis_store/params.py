@@ -50,6 +50,7 @@ KNOWN: dict[str, frozenset[str]] = {
         "HeadBucket": ("Bucket",),
         "ListBuckets": ("MaxBuckets", "ContinuationToken", "Prefix", "BucketRegion"),
         "GetBucketLocation": ("Bucket",),
+        "GetBucketVersioning": ("Bucket",),
         "PutObject": (
             *_KEY, "Body", "ContentLength", "ContentMD5", "ChecksumAlgorithm", "IfMatch",
             "IfNoneMatch", *_CHECKSUMS, *_NEW,

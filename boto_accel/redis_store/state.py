@@ -2,8 +2,9 @@
 What is kept with a client: its address, its link, and which handlers of the user's have a part.
 
 In the client's own `__dict__`, so that it dies with it (`_compat.keep_on`). A link closes with its
-client: that of a sync client is an entry in its session's container of pools, that of an async
-one is on the exit stack of its session.
+client: that of a sync client is an entry in its session's container of pools, which the client
+clears when it is closed, and held only weakly here; that of an async one is on the exit stack of
+its session.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 from boto_accel import _compat
@@ -43,14 +46,14 @@ class ClientState:
         self.is_legacy = (config.retries or {}).get("mode", "legacy") == "legacy"
         self._lock = threading.Lock()
         self._pid = os.getpid()
-        self._link: Any = None
+        self._link: Callable[[], Any] = _nothing
         self._handlers: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._quiet: dict[str, bool] = {}
         self._token: object = None
 
     def link(self, client: Any) -> Any:
         """The connections of this process, and of this loop."""
-        link = self._link
+        link = self._link()
         if self._pid != os.getpid():
             return self._link_after_fork(client)
         if link is None or (self.is_async and link.loop is not asyncio.get_running_loop()):
@@ -58,8 +61,8 @@ class ClientState:
         return link
 
     def _link_after_fork(self, client: Any) -> Any:
-        _of_parents.append(self._link)
-        self._link, self._lock, self._pid = None, threading.Lock(), os.getpid()
+        _of_parents.append(self._link())
+        self._link, self._lock, self._pid = _nothing, threading.Lock(), os.getpid()
         return self._new_link(client)
 
     def _new_link(self, client: Any) -> Any:
@@ -67,25 +70,21 @@ class ClientState:
         if self.is_async:
             made = AsyncLink(self.address, settings_of(client))
             _compat.exit_stack_of(session).push_async_callback(self._aclose, made)
-            self._link = made
+            self._link = lambda: made
             return made
         with self._lock:
-            if self._link is None:
+            link = self._link()
+            if link is None:
                 link = Link(self.address, settings_of(client))
-                _compat.companions_of(session)[_LINK_KEY] = _Closing(self, link)
-                self._link = link
-            return self._link
+                _compat.companions_of(session)[_LINK_KEY] = link
+                self._link = weakref.ref(link)
+            return link
 
     async def _aclose(self, link: AsyncLink) -> None:
-        if self._link is link:
-            self._link = None
+        if self._link() is link:
+            self._link = _nothing
         if link.loop is asyncio.get_running_loop():
             await link.close()
-
-    def let_go(self, link: Link) -> None:
-        with self._lock:
-            if self._link is link:
-                self._link = None
 
     # The user's handlers
 
@@ -113,18 +112,8 @@ class ClientState:
         return quiet
 
 
-class _Closing:
-    """What `client.close()` closes, as it closes the pools of its session."""
-
-    def __init__(self, state: ClientState, link: Link) -> None:
-        self._state = state
-        self._link = link
-        self._pid = os.getpid()
-
-    def close(self) -> None:
-        if self._pid == os.getpid():
-            self._state.let_go(self._link)
-            self._link.close()
+def _nothing() -> None:
+    """A link that is not there, as a weak reference says it."""
 
 
 def _attempts(retries: Any) -> int:
@@ -136,7 +125,7 @@ def _attempts(retries: Any) -> int:
 def _is_own(handler: Any) -> bool:
     handler = getattr(handler, "func", handler)
     module = getattr(handler, "__module__", None) or type(handler).__module__
-    return module.partition(".")[0] in _OWN
+    return module != "botocore.stub" and module.partition(".")[0] in _OWN  # Stubber is the user's
 
 
 def _is_s3(client: Any) -> bool:

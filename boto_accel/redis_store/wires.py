@@ -30,6 +30,13 @@ def as_dict(found: Any) -> dict[bytes, bytes]:
     return found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
 
 
+def _as_values(answers: Sequence[Any]) -> list[Any]:
+    """Errors among them without the frames that they would keep alive."""
+    return [
+        each.with_traceback(None) if isinstance(each, BaseException) else each for each in answers
+    ]
+
+
 class Wire:
     """
     Connections of one server, for threads; at most *most* of them, and who finds none waits.
@@ -77,7 +84,7 @@ class Wire:
         try:
             return connection.read_response()
         except self._response_error as error:
-            return error
+            return error.with_traceback(None)  # a value: it must not keep frames alive
 
     def _take(self) -> Any:
         try:
@@ -178,7 +185,7 @@ class AsyncWire:
         try:
             return await connection.read_response()
         except self._response_error as error:
-            return error
+            return error.with_traceback(None)  # a value: it must not keep frames alive
 
     async def _take(self) -> Any:
         if not self._free:
@@ -220,7 +227,7 @@ class ClientWire:
             pipe = self._made().pipeline(transaction=False)
             for command in commands:
                 pipe.execute_command(*command)
-            return list(pipe.execute(raise_on_error=False))
+            return _as_values(pipe.execute(raise_on_error=False))
 
     def _made(self) -> Any:
         client = self._client
@@ -258,7 +265,7 @@ class AsyncClientWire:
         pipe = self._made().pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)
-        return list(await pipe.execute(raise_on_error=False))
+        return _as_values(await pipe.execute(raise_on_error=False))
 
     def _made(self) -> Any:
         if self._client is None:

@@ -195,6 +195,7 @@ def buckets(act: Actor) -> None:
     for bucket in ("one", "two"):
         act("head_bucket", Bucket=bucket)
         act("get_bucket_location", Bucket=bucket)
+        act("get_bucket_versioning", Bucket=bucket)
     act("list_buckets")
 
 
