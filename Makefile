@@ -24,7 +24,7 @@ DEMO := $(VENV)/.demo-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test soak crash clients sweep lint types build smoke bench test-matrix format clean
+.PHONY: demo test soak redis-machine crash clients sweep lint types build smoke bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -36,6 +36,11 @@ test: $(DEV)
 # 200,000 calls in each world, with faults, interruptions and closings: about ten minutes.
 soak: $(DEV)
 	$(RUN) -m tests.soak $(SOAK)
+
+# S3 on Redis held to a plain dict: 2,000 runs on one server, 200 on a cluster; ten minutes.
+redis-machine: $(DEV)
+	BOTO_ACCEL_MACHINE_RUNS=2000 $(RUN) -m pytest -n 0 tests/redis_store/test_machine.py -k one_server
+	BOTO_ACCEL_MACHINE_RUNS=200 $(RUN) -m pytest -n 0 tests/redis_store/test_machine.py -k cluster
 
 # Every operation of every service, stock and fast: about an hour of one core. Goes on where it was
 # interrupted, and writes docs/parity.md.
