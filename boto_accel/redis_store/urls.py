@@ -82,7 +82,7 @@ class Address:
 
 
 def is_ours(url: object) -> bool:
-    return isinstance(url, str) and url.partition("://")[0].lower() in _KINDS
+    return isinstance(url, str) and "://" in url and url.partition("://")[0].lower() in _KINDS
 
 
 def read_url(url: str) -> Address:
