@@ -96,9 +96,11 @@ SERVICES: Mapping[str, Mapping[str, Maker]] = {
         "OutpostId": _constant("op-01234567890123456"),
     },
     "events": {"EndpointId": _constant("abcde.veo")},
+    "sesv2": {"EndpointId": _constant("abcde.veo")},
     "kinesis": {
         "StreamARN": _constant(_ARN.format("kinesis", "stream/name")),
         "ConsumerARN": _constant(_ARN.format("kinesis", "stream/name/consumer/c:1")),
+        "ChannelARN": _constant(_ARN.format("kinesis", "channel/name")),
         "ResourceARN": _constant(_ARN.format("kinesis", "stream/name")),
     },
     "dynamodb": {
