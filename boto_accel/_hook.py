@@ -497,6 +497,32 @@ def dismiss() -> None:
             sys.meta_path.remove(_watch)
 
 
+def when_botocore_comes(then: Callable[[], None]) -> None:
+    """
+    Call *then* once botocore.client has been imported; at once where it has.
+
+    For a program that imports botocore late, never, or from a place of its own (AWS CLI v1):
+    importing it before the program does would choose for it. *then* may enter patches.
+    """
+    if _is_imported(SYNC.client_module):
+        then()
+        return
+
+    def arrived() -> None:
+        if watch in sys.meta_path:
+            sys.meta_path.remove(watch)
+        try:
+            then()
+        finally:
+            dismiss()
+
+    watch = ImportWatch(SYNC.client_module, arrived)
+    sys.meta_path.insert(0, watch)
+    # It may be aiobotocore.client that imports botocore.client: too late for `prepare` to watch.
+    if _watch not in sys.meta_path:
+        sys.meta_path.insert(0, _watch)
+
+
 def _on_first() -> None:
     if _watch not in sys.meta_path:  # prepared, but another patch has been left since
         sys.meta_path.insert(0, _watch)

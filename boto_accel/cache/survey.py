@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import UnknownServiceError
 from botocore.model import ServiceModel
-from botocore.session import Session
 
 from boto_accel.cache import policy
 from boto_accel.cache.freshness import UNLIMITED, state_of
@@ -59,6 +58,9 @@ def read_held(entries: Iterable[tuple[bytes, Entry]], now: float) -> Iterator[He
 
 def read_decided(options: Options, services: Iterable[str] | None) -> Iterator[Decided]:
     """Raises InvalidOptionError for a service that botocore does not know."""
+    # Not above: `botocore.session` may be what is being imported when a patch is entered.
+    from botocore.session import Session
+
     session = Session()
     for service in session.get_available_services() if services is None else services:
         model = _model_of(session, service)

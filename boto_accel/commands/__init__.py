@@ -17,7 +17,9 @@ COMMANDS = {
     "bench": "boto_accel.commands.bench",
     "cache": "boto_accel.commands.cache",
     "doctor": "boto_accel.commands.doctor",
+    "install-hook": "boto_accel.commands.hook",
     "route": "boto_accel.commands.route",
+    "run": "boto_accel.commands.run",
     "table": "boto_accel.commands.table",
 }
 

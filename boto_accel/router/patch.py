@@ -36,6 +36,7 @@ class RoutePatch(Patch):
         self.rules = rules
         self._targets = targets
         self._router = Router(rules, targets)
+        self.stats = self._router.stats
 
     def __repr__(self) -> str:
         return f"<RoutePatch of {len(self.rules.rules)} rules, {self._targets!r}>"

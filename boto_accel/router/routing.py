@@ -18,6 +18,7 @@ from boto_accel._call import Call, Flavour
 from boto_accel._effects import Await, Forward, Steps
 from boto_accel.router import buckets, copying, deletes, listing
 from boto_accel.router.clienterrors import for_user
+from boto_accel.router.counts import RouteStats
 from boto_accel.router.errors import UnroutableError
 from boto_accel.router.rules import Place, Rules
 from boto_accel.router.targets import Targets
@@ -40,6 +41,7 @@ class Router:
     def __init__(self, rules: Rules, targets: Targets) -> None:
         self.rules = rules
         self.targets = targets
+        self.stats = RouteStats()
         self._operations: dict[str, Operation] = {}
 
     def is_routed(self, client: Any) -> bool:
@@ -116,6 +118,7 @@ class Router:
         What is raised is of the classes of the client that the caller has, and names the
         caller's operation.
         """
+        self.stats.count(place.client)
         client = self.targets.find(place.client, call.client, call.flavour)
         if client is None:
             client = yield from self.client_at(place.client, call)

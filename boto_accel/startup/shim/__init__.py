@@ -1,0 +1,1 @@
+"""A folder for PYTHONPATH: what is in it, each Python that `boto-accel run` leads to imports."""
