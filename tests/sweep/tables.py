@@ -62,7 +62,8 @@ def _reasons(rows: dict[str, Counts]) -> Table:
     table = Table("protocol, world", "reason of falling back")
     table.add_column("cases", justify="right")
     for name, counts in rows.items():
+        if name.startswith("all"):
+            continue
         for reason, number in counts.fallbacks.most_common():
             table.add_row(name, reason, f"{number:,}")
-            name = ""
     return table
