@@ -105,7 +105,8 @@ def _is_at_connecting(error: BaseException) -> bool:
 
     text = str(error)
     return (
-        isinstance(error, MasterNotFoundError | RedisClusterException | OSError)
+        isinstance(error, RedisClusterException | OSError)
+        or any(isinstance(each, MasterNotFoundError) for each in _chain(error))
         or "connecting to" in text
         or "Redis Cluster cannot be connected" in text
     )

@@ -246,6 +246,8 @@ class ClientWire:
         if self._address.kind == "cluster":
             client.disconnect_connection_pools()  # `close` leaves those of the nodes open
         else:
+            for sentinel in client.connection_pool.sentinel_manager.sentinels:
+                sentinel.close()
             client.connection_pool.disconnect()
         client.close()
 
@@ -278,6 +280,8 @@ class AsyncClientWire:
             return
         await client.aclose()
         if self._address.kind != "cluster":
+            for sentinel in client.connection_pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
             await client.connection_pool.disconnect()
 
 

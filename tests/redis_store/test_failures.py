@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +27,7 @@ from boto_accel import InvalidOptionError, UnpresignableError, redis_s3
 from boto_accel.redis_store import patch as patch_module
 from tests.fastpath.callers import Caller, open_caller
 from tests.servers.tls import TLSFiles
-from tests.servers.valkey import TLSFront, Valkey
+from tests.servers.valkey import TLSFront, Valkey, _free_port
 
 ONCE = {"retries": {"total_max_attempts": 1}}
 Start = Callable[..., Valkey]
@@ -261,3 +265,50 @@ def test_a_url_that_is_none(url: str) -> None:
 def test_a_bad_option_is_named(option: dict[str, Any]) -> None:
     with pytest.raises(InvalidOptionError, match=next(iter(option))):
         redis_s3(**option)
+
+
+def test_sentinels_name_the_server(
+    own_valkey: Start, program: Path, tmp_path: Path, flavour: str
+) -> None:
+    """The password is for the server; the sentinels are asked without."""
+    server = own_valkey("--requirepass", "s3cret-word")
+    folder = tmp_path / "sentinel"
+    folder.mkdir()
+    configuration = folder / "sentinel.conf"
+    configuration.write_text(
+        f"sentinel monitor main 127.0.0.1 {server.port} 1\nsentinel auth-pass main s3cret-word\n"
+    )
+    with run_sentinel(program, configuration) as port:
+        url = f"redis+sentinel://:s3cret-word@127.0.0.1:{port}/main/0"
+        with on_redis(flavour, url) as s3:
+            s3("create_bucket", Bucket="one")
+            s3("put_object", Bucket="one", Key="k", Body=bytes(5_000_000))
+            assert s3.body(Bucket="one", Key="k") == bytes(5_000_000)
+        unknown = url.replace("/main", "/other")
+        with on_redis(flavour, unknown, **ONCE) as s3, pytest.raises(EndpointConnectionError):
+            s3("list_buckets")
+
+
+@contextmanager
+def run_sentinel(program: Path, configuration: Path) -> Iterator[int]:
+    """The port of a sentinel that knows its server."""
+    port = _free_port()
+    command = [str(program), str(configuration), "--sentinel", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if b"+monitor" in line:
+                    break
+            threading.Thread(target=process.stdout.read, daemon=True).start()
+            with Redis(port=port) as redis:
+                while not is_known(redis):
+                    time.sleep(0.02)  # it has no event for it
+            yield port
+        finally:
+            process.kill()
+
+
+def is_known(redis: Any) -> bool:
+    """Whether the sentinel has asked its server, and found it to be a primary."""
+    return bool(redis.sentinel_master("main")["flags"] == "master")
