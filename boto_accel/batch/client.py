@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -82,6 +84,19 @@ class S3BatchPutClient:
         self.stats = BatchStats()
         self._engine = Engine(options, self.stats, _INSIDE)
         self._bucket = into_bucket
+
+    @staticmethod
+    def recover(
+        s3_client: Any, spool_dir: str | os.PathLike[str], storage_class: str | None = None
+    ) -> BatchStats:
+        """
+        Upload what a process that is no more has left in its spool, to where that says.
+
+        Raises SpoolLockedError while a process has it, SpoolError, BatchUploadError.
+        """
+        from boto_accel.batch.recovery import recover
+
+        return recover(s3_client, Path(spool_dir), storage_class)
 
     def put_object(self, name: str, body: bytes) -> BatchObjectRef:
         """

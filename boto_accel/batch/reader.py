@@ -20,7 +20,7 @@ from boto_accel.batch.catalogue import Batch, Catalogue, Located
 from boto_accel.batch.errors import DamagedBatchError
 from boto_accel.batch.index import Entry, Index
 from boto_accel.batch.match import read_place
-from boto_accel.batch.place import Place, is_absent
+from boto_accel.batch.place import MULTIPART_FROM, Place, is_absent
 from boto_accel.errors import InvalidOptionError
 
 # How far back indexes are looked for again: an index is named after the moment at which its upload
@@ -86,6 +86,9 @@ class Indexes:
                     self.catalogue.add(index)
                 if progress is not None:
                     progress(done, len(keys))
+
+
+def _silent(done: int, wanted: int) -> None: ...
 
 
 class _Inline:
@@ -236,6 +239,34 @@ class BatchReader:
     def counts(self) -> tuple[int, int]:
         """(entries of all batches, keys that have an object)"""
         return self._catalogue().counts()
+
+    # Whole batches; see `maintenance`, which needs this class.
+
+    def extract(
+        self, folder: str | Path, prefix: str = "", progress: Progress | None = None
+    ) -> list[str]:
+        """Write the objects with *prefix* to files under *folder*; what could not be, and why."""
+        from boto_accel.batch import maintenance
+
+        return maintenance.extract(self, Path(folder), prefix, progress or _silent)
+
+    def reindex(self, *, all_: bool = False, progress: Progress | None = None) -> Any:
+        """Make the indexes that are missing, or all_, from the tars: `Reindexed(made, damaged)`."""
+        from boto_accel.batch import maintenance
+
+        return maintenance.reindex(self.place, all_=all_, progress=progress or _silent)
+
+    def compact(self, *, max_bytes: int = MULTIPART_FROM, progress: Progress | None = None) -> Any:
+        """Join small batches: `Compacted(joined, made, dropped)`."""
+        from boto_accel.batch import maintenance
+
+        return maintenance.compact(self, max_bytes=max_bytes, progress=progress or _silent)
+
+    def savings(self, price_per_1000: float = 0.005) -> dict[str, Any]:
+        """For what is in S3: objects, batches, requests, and what was saved."""
+        from boto_accel.batch import maintenance
+
+        return maintenance.savings_of(self, price_per_1000)
 
     def _catalogue(self) -> Catalogue:
         self._indexes.refresh(self.place, self._refresh_after)

@@ -120,11 +120,9 @@ def cat(client: Any, where: str, key: str) -> None:
 @_connected
 def extract(client: Any, where: str, folder: Path, prefix: str) -> None:
     """Write the objects to files under FOLDER, and nothing outside of it."""
-    from boto_accel.batch import maintenance
-
     folder.mkdir(parents=True, exist_ok=True)
     with _reader(client, where) as reader, _progress("extracting") as progress:
-        problems = maintenance.extract(reader, folder, prefix, progress)
+        problems = reader.extract(folder, prefix, progress)
     for problem in problems:
         click.echo(problem, err=True)
     if problems:
@@ -138,9 +136,9 @@ def extract(client: Any, where: str, folder: Path, prefix: str) -> None:
 @_connected
 def recover(client: Any, spool: Path, storage_class: str | None, as_json: bool) -> None:
     """Upload what a process that crashed has left in its spool folder."""
-    from boto_accel.batch.recovery import recover as run
+    from boto_accel import S3BatchPutClient
 
-    stats = run(client, spool, storage_class)
+    stats = S3BatchPutClient.recover(client, spool, storage_class)
     row = {
         "recovered": stats.recovered,
         "batches": stats.batches,
@@ -158,10 +156,9 @@ def recover(client: Any, spool: Path, storage_class: str | None, as_json: bool) 
 def reindex(client: Any, where: str, all_: bool, as_json: bool) -> None:
     """Make the indexes that are missing from the tars themselves."""
     from boto_accel import BatchReader
-    from boto_accel.batch import maintenance
 
     with BatchReader(client, where) as reader, _progress("reading tars") as progress:
-        done = maintenance.reindex(reader.place, all_=all_, progress=progress)
+        done = reader.reindex(all_=all_, progress=progress)
     if as_json:
         click.echo(json.dumps(done._asdict(), indent=2))
     else:
@@ -181,10 +178,8 @@ def reindex(client: Any, where: str, all_: bool, as_json: bool) -> None:
 @_connected
 def compact(client: Any, where: str, max_bytes: int, as_json: bool) -> None:
     """Join small batches, without what is overwritten. The old ones are deleted at the end."""
-    from boto_accel.batch import maintenance
-
     with _reader(client, where) as reader, _progress("joining") as progress:
-        done = maintenance.compact(reader, max_bytes=max_bytes, progress=progress)
+        done = reader.compact(max_bytes=max_bytes, progress=progress)
     if as_json:
         click.echo(json.dumps(done._asdict(), indent=2))
         return
@@ -200,10 +195,8 @@ def compact(client: Any, where: str, max_bytes: int, as_json: bool) -> None:
 @_connected
 def savings(client: Any, where: str, price: float, as_json: bool) -> None:
     """How many PutObject calls, and how much money, the batches have saved."""
-    from boto_accel.batch import maintenance
-
     with _reader(client, where) as reader:
-        row = maintenance.savings_of(reader, price)
+        row = reader.savings(price)
     if as_json:
         click.echo(json.dumps(row, indent=2))
         return
