@@ -261,13 +261,19 @@ class AsyncClientWire:
         self._client: Any = None
 
     async def execute(self, *command: Any) -> Any:
-        return await self._made().execute_command(*command)
+        try:
+            return await self._made().execute_command(*command)
+        except AttributeError as error:
+            raise _closed_by_another(error) from error
 
     async def many(self, commands: Sequence[Command]) -> list[Any]:
         pipe = self._made().pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)
-        return _as_values(await pipe.execute(raise_on_error=False))
+        try:
+            return _as_values(await pipe.execute(raise_on_error=False))
+        except AttributeError as error:
+            raise _closed_by_another(error) from error
 
     def _made(self) -> Any:
         if self._client is None:
@@ -283,6 +289,17 @@ class AsyncClientWire:
             for sentinel in client.connection_pool.sentinel_manager.sentinels:
                 await sentinel.aclose()
             await client.connection_pool.disconnect()
+
+
+def _closed_by_another(error: AttributeError) -> Exception:
+    """
+    What redis-py would say, had it not taken the connection away.
+
+    Where one connection of a cluster breaks, `RedisCluster.aclose` closes all, also under those who
+    use them: they find None where the stream was.
+    """
+    broken: Exception = import_module("redis.exceptions").ConnectionError(f"Closed: {error.name}")
+    return broken
 
 
 def has_client(address: Address) -> bool:
