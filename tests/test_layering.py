@@ -35,7 +35,15 @@ PURE = {
     "cache": ("key.py", "policy.py", "freshness.py", "codec.py"),
     "router": ("rules.py", "translate.py"),
     "batch": ("tar.py", "index.py"),
-    "redis_store": ("semantics.py",),
+    "redis_store": (
+        "semantics.py",
+        "checksums.py",
+        "keys.py",
+        "merging.py",
+        "records.py",
+        "scripts.py",
+        "urls.py",
+    ),
 }
 NOT_IN_PURE = frozenset(
     [
