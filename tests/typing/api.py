@@ -13,18 +13,22 @@ from typing_extensions import assert_type
 
 import boto_accel
 from boto_accel import (
+    BatchReader,
     BotoAccelError,
     InvalidOptionError,
     MissingExtraError,
     PatchStateError,
+    S3BatchPutClient,
     Stats,
     UnroutableError,
     UnsupportedBotocoreError,
     accelerate,
+    batch_puts,
     botocache_context,
     explain,
     route_s3,
 )
+from boto_accel.batch import BatchObjectRef, BatchPatch
 from boto_accel.cache import CachePatch
 from boto_accel.fastpath.patch import Accelerate
 from boto_accel.router import RoutePatch
@@ -36,6 +40,19 @@ def contexts() -> None:
     with accelerate() as patch:
         assert_type(patch, Accelerate)
         assert_type(patch.stats, Stats)
+
+
+def batches() -> None:
+    with batch_puts("s3://b/raw/*", "s3://b/batches/", spool_dir="spool", ack="upload") as patch:
+        assert_type(patch, BatchPatch)
+        assert_type(patch.savings(0.005).money, float)
+        patch.flush(timeout=5.0)
+    batch_puts("s3://b/raw/*", "s3://b/x/", max_delay=1.0)  # type: ignore[call-arg]
+    with S3BatchPutClient(client, bucket="b", key_prefix="x/", spool_dir="spool") as puts:
+        assert_type(puts.put_object("a", b"{}"), BatchObjectRef)
+    with BatchReader(client, "s3://b/x/") as reader:
+        assert_type(reader.get("a"), bytes)
+        assert_type(reader.keys("a"), Iterator[str])
 
 
 def routes() -> None:
