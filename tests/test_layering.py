@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ PACKAGE = "boto_accel"
 CAPABILITIES = {"fastpath", "cache", "router", "batch", "redis_store", "datastore"}
 
 # Built on the public names, as a user's program is: these alone import the package root.
-USERS = {"bench", "commands", "cli", "pytest_plugin"}
+USERS = {"bench", "commands", "cli", "pytest_plugin", "startup"}
 
 # Top-level modules that everybody may import, besides those with an underscore.
 COMMON = {"errors", "stats"}
@@ -87,8 +87,16 @@ FOREIGN = ("botocore", "aiobotocore", "boto3", "aioboto3", "s3transfer")
 ASSIGNS = frozenset({"_hook.py"})
 READS_PRIVATES = frozenset({"_compat.py", "_hook.py"})
 
-# Public in spite of the underscore: documented methods of namedtuples and of sys.
-PUBLIC_UNDERSCORES = {"_asdict", "_fields", "_getframe", "_is_gil_enabled", "_make", "_replace"}
+# Public in spite of the underscore: documented of namedtuples, sys and os.
+PUBLIC_UNDERSCORES = {
+    "_asdict",
+    "_exit",
+    "_fields",
+    "_getframe",
+    "_is_gil_enabled",
+    "_make",
+    "_replace",
+}
 
 # Private functions of botocore's (and urllib3's) that a step hands its work to, where it does so.
 # Where one is gone, making the plan declines (`ClientState._make`), or the proof does: a call of
@@ -333,6 +341,7 @@ def is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and name != "_"
 
 
+@cache
 def package_privates() -> set[str]:
     return set().union(*map(defined_privates, SOURCES))
 
