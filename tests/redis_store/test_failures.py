@@ -22,9 +22,11 @@ from botocore.exceptions import (
     SSLError,
 )
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from boto_accel import InvalidOptionError, UnpresignableError, redis_s3
 from boto_accel.redis_store import patch as patch_module
+from boto_accel.redis_store.wires import AsyncWire, Wire
 from tests.fastpath.callers import Caller, open_caller
 from tests.servers.tls import TLSFiles
 from tests.servers.valkey import TLSFront, Valkey, _free_port
@@ -312,3 +314,44 @@ def run_sentinel(program: Path, configuration: Path) -> Iterator[int]:
 def is_known(redis: Any) -> bool:
     """Whether the sentinel has asked its server, and found it to be a primary."""
     return bool(redis.sentinel_master("main")["flags"] == "master")
+
+
+def test_an_answer_that_is_lost_is_not_a_second_write(
+    valkey: Valkey, flavour: str, delays: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second attempt finds what the first has done, and does not fail on it."""
+    with on_redis(flavour, valkey.url) as s3:
+        s3("create_bucket", Bucket="one")
+        s3("put_object", Bucket="one", Key="before")
+    with redis_s3(), monkeypatch.context() as patch:
+        lose_the_answer(patch, AsyncWire if flavour == "async" else Wire)
+        with open_caller(flavour, endpoint_url=valkey.url) as s3:
+            s3("put_object", Bucket="one", Key="k", Body=b"x", IfNoneMatch="*")
+            assert delays == [0]
+            assert s3.body(Bucket="one", Key="k") == b"x"
+
+
+def lose_the_answer(monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
+    """Of the next script that writes an object, by breaking the connection once it has come."""
+    stock = kind.execute
+    left = [1]
+
+    def is_lost(command: tuple[Any, ...]) -> bool:
+        if command[0] == "EVALSHA" and left:
+            left.clear()
+            return True
+        return False
+
+    def execute(self: Any, *command: Any) -> Any:
+        answer = stock(self, *command)
+        if is_lost(command):
+            raise RedisConnectionError("Connection closed by server.")
+        return answer
+
+    async def aexecute(self: Any, *command: Any) -> Any:
+        answer = await stock(self, *command)
+        if is_lost(command):
+            raise RedisConnectionError("Connection closed by server.")
+        return answer
+
+    monkeypatch.setattr(kind, "execute", aexecute if kind is AsyncWire else execute)
