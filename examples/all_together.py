@@ -1,7 +1,8 @@
 """
 All patches at once, around code that knows none of them.
 
-The layers have their order, whatever the order of entering is: route, cache, batch, Redis, fast path.
+The layers have their order, whatever the order of entering is: route, cache, batch, Redis, and
+the fast path as the last.
 """
 
 from __future__ import annotations

@@ -119,7 +119,9 @@ def test_an_example_runs(name: str, tmp_path: Path) -> None:
 
 def test_every_example_is_run_and_told_of() -> None:
     assert {each.name for each in EXAMPLES.glob("*.py")} == set(ESSENTIALS)
-    told = re.findall(r"^\| `(\w+\.py)` \|", (EXAMPLES / "README.md").read_text("utf-8"), re.M)
+    told = re.findall(
+        r"^\| `(\w+\.py)` \|", (EXAMPLES / "README.md").read_text("utf-8"), re.MULTILINE
+    )
     assert sorted(told) == sorted(ESSENTIALS)
 
 
