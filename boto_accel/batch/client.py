@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from botocore.client import BaseClient
+
 from boto_accel._stack import Layer
 from boto_accel.batch import names
 from boto_accel.batch.counts import BatchStats, Savings
@@ -64,7 +66,7 @@ class S3BatchPutClient:
         on_full: str = "raise",
     ) -> None:
         into_bucket, prefix = read_place("bucket, key_prefix", f"s3://{bucket}/{key_prefix}")
-        if not hasattr(type(s3_client), "_make_api_call"):
+        if not isinstance(s3_client, BaseClient):
             raise InvalidOptionError("s3_client", type(s3_client).__name__, "a client of S3")
         options = make_options(
             Purpose(into_bucket, into_bucket, prefix),

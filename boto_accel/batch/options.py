@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from botocore.client import BaseClient
+
 from boto_accel import _compat
 from boto_accel.batch.spool import Purpose
 from boto_accel.batch.writer import Bounds
@@ -67,9 +69,7 @@ def make_options(
         raise InvalidOptionError("ack", ack, "'spool', 'upload' or 'memory'")
     if on_full not in ("wait", "raise"):
         raise InvalidOptionError("on_full", on_full, "'wait' or 'raise'")
-    if client is not None and (
-        not hasattr(type(client), "_make_api_call") or _compat.is_async(client)
-    ):
+    if client is not None and (not isinstance(client, BaseClient) or _compat.is_async(client)):
         raise InvalidOptionError("client", type(client).__name__, "a client of botocore or boto3")
     return Options(
         purpose,

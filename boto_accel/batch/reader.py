@@ -10,6 +10,7 @@ from hashlib import md5
 from pathlib import Path
 from typing import Any
 
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
 from boto_accel import _compat
@@ -161,7 +162,7 @@ class BatchReader:
         catalogue: str | Path | None = None,
         refresh_after: float = 1.0,
     ) -> None:
-        if not hasattr(type(s3_client), "_make_api_call") or _compat.is_async(s3_client):
+        if not isinstance(s3_client, BaseClient) or _compat.is_async(s3_client):
             expected = "a client of botocore or boto3; from async code use it in a thread"
             raise InvalidOptionError("s3_client", type(s3_client).__name__, expected)
         bucket, prefix = read_place("location", location)

@@ -108,9 +108,14 @@ def test_the_commands(s3_server: MemoryS3, tmp_path: Path, monkeypatch: pytest.M
             with client_at(client, tmp_path) as batch:
                 batch.put_object("deep/a", b"%d" % number)
                 batch.put_object(f"b{number}", b"b")
-        with pytest.raises(KeyboardInterrupt), client_at(client, tmp_path) as batch:
-            batch.put_object("c", b"c")
-            raise KeyboardInterrupt
+
+        def block() -> None:
+            with client_at(client, tmp_path) as batch:
+                batch.put_object("c", b"c")
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            block()
     ended = command(s3_server, "recover", spool, "--json")
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["recovered"] in (0, 1)  # it may have been uploaded just before
@@ -128,7 +133,8 @@ def test_the_commands(s3_server: MemoryS3, tmp_path: Path, monkeypatch: pytest.M
     [tar] = s3_server.tars()
     assert s3_server.indexes() == {tar.batch: tar}
     with s3_server.client() as client:
-        for key in [each for each in s3_server.keys() if "/index/" in each]:
+        keys = s3_server.keys()
+        for key in [each for each in keys if "/index/" in each]:
             client.delete_object(Bucket="events", Key=key)
     ended = command(s3_server, "reindex", where)
     assert ended.stdout == "1 indexes made\n"
