@@ -400,6 +400,11 @@ def keep_on(client: Any, state: Any, key: str = STATE_KEY) -> None:
     client.__dict__[key] = state
 
 
+def wrapper_in(function: Any) -> Any:
+    """What a `FunctionWrapper` of wrapt calls in place of what it wraps; else *function* itself."""
+    return getattr(function, "_self_wrapper", function)
+
+
 def current_time() -> Any:
     """Now in UTC, without a zone, by botocore's clock."""
     return botocore.auth.get_current_datetime()

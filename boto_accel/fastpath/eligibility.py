@@ -195,7 +195,7 @@ _ASYNC_SEAMS = (
 
 
 class Seams:
-    """The functions of stock's way, as they were when this was made."""
+    """The functions of stock's way, and whether they are botocore's own."""
 
     def __init__(self, is_async: bool) -> None:
         names = _ASYNC_SEAMS if is_async else _SEAMS
@@ -205,23 +205,28 @@ class Seams:
             if cls is None or attribute not in vars(cls):
                 raise Declined(f"botocore internals differ: no {owner}.{attribute}")
             attributes.setdefault(cls, []).append(attribute)
-            if not _is_genuine(cls, attribute):
-                raise Declined(f"{owner}.{attribute} is replaced")
+        self._attributes = attributes
         # In the dicts of the classes: half the price of asking the classes, on each call.
         self._looks = [(itemgetter(*names), vars(cls)) for cls, names in attributes.items()]
-        self._values = self._current()
+        self._genuine: list[Any] = []  # what they were when all were botocore's own
 
-    def _current(self) -> list[Any]:
-        return [look(attributes) for look, attributes in self._looks]
+    def check(self) -> None:
+        """Declines while one of them is replaced."""
+        current = [look(attributes) for look, attributes in self._looks]
+        if current != self._genuine:
+            self._check_each(current)
+            self._genuine = current
 
-    def intact(self) -> bool:
-        """Whether all of them are still what they were."""
-        return self._current() == self._values
+    def _check_each(self, current: list[Any]) -> None:
+        for (cls, names), values in zip(self._attributes.items(), current, strict=True):
+            several = values if isinstance(values, tuple) else (values,)  # as itemgetter has it
+            for name, value in zip(names, several, strict=True):
+                if not _is_genuine(cls, value):
+                    raise Declined(f"{cls.__name__}.{name} is replaced{_by(value)}")
 
 
-def _is_genuine(cls: type, attribute: str) -> bool:
+def _is_genuine(cls: type, value: Any) -> bool:
     """A function (or class) that the class's own package made, with no wrapper around it."""
-    value = getattr(cls, attribute)
     if hasattr(value, "__wrapped__"):
         return False
     if isinstance(value, type):
@@ -230,9 +235,37 @@ def _is_genuine(cls: type, attribute: str) -> bool:
     return type(value) is FunctionType and str(value.__globals__.get("__name__")).startswith(home)
 
 
+def _by(value: Any) -> str:
+    """ " by the.module" that *value* is of; nothing where it does not tell."""
+    home = home_of(_compat.wrapper_in(value))
+    return f" by {home}" if home else ""
+
+
+def home_of(function: Any) -> str | None:
+    """The module whose code *function* is; `__module__` is often copied from what is wrapped."""
+    function = getattr(function, "__func__", function)
+    if isinstance(function, FunctionType):
+        home = function.__globals__.get("__name__")
+    else:
+        home = getattr(function if isinstance(function, type) else type(function), "__module__", "")
+    return home if isinstance(home, str) else None
+
+
+def homes_of(handlers: Iterable[Handler]) -> str:
+    """The modules of *handlers*, for a reason to decline."""
+    return ", ".join(sorted({home_of(handler) or "unknown" for handler in handlers}))
+
+
 def recording_history() -> bool:
     """Whether botocore's history recorder is on (`aws history`): it wants to see everything."""
     return _compat.is_enabled(_HISTORY)
+
+
+def parts_of(client: Any) -> tuple[dict[str, Any], ...]:
+    """The attributes of the objects that a client sends with."""
+    endpoint = _compat.endpoint_of(client)
+    parts = (endpoint, getattr(endpoint, "http_session", None), _compat.signer_of(client))
+    return tuple(getattr(part, "__dict__", {}) for part in parts)
 
 
 def check_client(client: Any, is_async: bool) -> None:

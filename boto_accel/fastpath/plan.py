@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from botocore import UNSIGNED
@@ -186,10 +186,15 @@ class Handlers:
     def check(self) -> None:
         """Declines where somebody else's handlers see the request itself."""
         for event, known in eligibility.REQUEST_HANDLERS.items():
-            if eligibility.unknown(self._of[event], known):
-                raise Declined(f"handlers of {event}")
-        if eligibility.unknown(self._endpoint, eligibility.ENDPOINT_HANDLERS):
-            raise Declined("handlers of before-endpoint-resolution")
+            self._check(event, self._of[event], known)
+        self._check("before-endpoint-resolution", self._endpoint, eligibility.ENDPOINT_HANDLERS)
+
+    def _check(
+        self, event: str, handlers: Iterable[Callable[..., Any]], known: Iterable[str]
+    ) -> None:
+        strangers = eligibility.unknown(handlers, known)
+        if strangers:
+            raise Declined(f"handlers of {event} ({eligibility.homes_of(strangers)})")
 
     def sees_signing(self) -> bool:
         """Whether somebody else's handlers see a request when it is signed."""

@@ -34,46 +34,51 @@ class ClientState:
     def __init__(self, client: Any, is_async: bool) -> None:
         self.owner = id(client)
         self.is_async = is_async
-        self.refused: str | None = None
+        self._refused: str | None = None
         self.emitter = _compat.emitter_of(client)
         self._registrations = _compat.registrations(self.emitter)
         self._plans: dict[tuple[type[Plan], str], Plan | Declined] = {}
         self._pools: Callable[[], Pools | None] = _nothing  # a weak reference, once there are any
         self._async_pools: dict[str, Any] = {}  # by the name of the engine
-        self.seams: eligibility.Seams | None = None
+        self._seams: eligibility.Seams | None = None
         self._parts: tuple[dict[str, Any], ...] = ()
-        self._part_sizes = -1
+        self._part_sizes = 0
         try:
-            self.seams = eligibility.Seams(is_async)
-            self._check_parts(client)
+            self._seams = eligibility.Seams(is_async)
+            self._parts = eligibility.parts_of(client)
         except Declined as declined:
-            self.refused = declined.reason
+            self._refused = declined.reason
+        else:
+            self._check_parts(client)
 
     def _check_parts(self, client: Any) -> None:
         """
-        Declines a client with parts of somebody else's; noted is how many attributes each part
-        has, since a method that is replaced on an object becomes an attribute of it.
+        Refuses a client with parts of somebody else's; noted is how many attributes the parts
+        have, since a method that is replaced on an object becomes an attribute of it.
         """
-        eligibility.check_client(client, self.is_async)
-        endpoint = _compat.endpoint_of(client)
-        self._parts = (vars(endpoint), vars(endpoint.http_session))
-        self._part_sizes = sum(map(len, self._parts))
+        sizes = sum(map(len, self._parts))
+        try:
+            eligibility.check_client(client, self.is_async)
+        except Declined as declined:
+            self._refused = declined.reason
+        else:
+            self._refused = None
+        self._part_sizes = sizes
 
     def plan(self, client: Any, operation: str, kind: type[P] = Plan) -> P:  # type: ignore[assignment]
         """The plan of *operation*; raises Declined. Made anew after handlers were registered."""
-        if self.refused is not None:
-            raise Declined(self.refused)
+        if sum(map(len, self._parts)) != self._part_sizes:
+            self._check_parts(client)
+        if self._refused is not None:
+            raise Declined(self._refused)
         if eligibility.recording_history():
             raise Declined("history recording")
         registrations = _compat.registrations(self.emitter)
         if registrations is not self._registrations:
             self._plans = {}
             self._registrations = registrations
-        assert self.seams is not None
-        if not self.seams.intact():
-            raise Declined("functions of botocore are replaced")
-        if sum(map(len, self._parts)) != self._part_sizes:
-            self._check_parts(client)
+        assert self._seams is not None  # else refused
+        self._seams.check()
         key = (kind, operation)
         plan = self._plans.get(key)
         if plan.__class__ is kind:

@@ -126,10 +126,10 @@ def test_request_handlers_make_the_call_stocks(
     assert dict(fast.requests[0].headers)[b"x-mine"] == b"1"
     assert runs == [f"{event}.s3.GetObject"] * 2
     assert stats.fast == 0
-    assert stats.reasons == {f"handlers of {event}": 1}
+    assert stats.reasons == {f"handlers of {event} ({__name__})": 1}
     told = explain(s3.client, "get_object")
     assert not told.fast
-    assert told.reason == f"handlers of {event}"
+    assert told.reason == f"handlers of {event} ({__name__})"
 
 
 def test_handlers_that_come_and_go_are_noticed(s3: Caller, server: CaptureServer) -> None:

@@ -53,7 +53,7 @@ with accelerate() as patch, mock_aws():
     assert [o.key for o in boto3.resource("s3", **options).Bucket("bucket").objects.all()] == ["k"]
     s3.close()
 assert patch.stats.fast == 0, patch.stats
-assert set(patch.stats.reasons) == {"handlers of before-send"}, patch.stats
+assert set(patch.stats.reasons) == {"handlers of before-send (moto.core.botocore_stubber)"}, patch.stats
 print("done")
 """
     if find_spec("moto") is None:  # not imported here: that would reach all later clients
@@ -96,7 +96,7 @@ def test_a_seam_that_is_mocked_while_accelerated(
         assert mocked.called
         s3.head_object(Bucket="b", Key="k")
     assert (patch.stats.fast, patch.stats.fallback) == (2, 1)
-    assert patch.stats.reasons == {"functions of botocore are replaced": 1}
+    assert patch.stats.reasons == {f"{owner.__name__}.{attribute} is replaced": 1}
     assert len(server.requests) == 2
 
 
