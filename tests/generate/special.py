@@ -97,6 +97,8 @@ SERVICES: Mapping[str, Mapping[str, Maker]] = {
     },
     "events": {"EndpointId": _constant("abcde.veo")},
     "sesv2": {"EndpointId": _constant("abcde.veo")},
+    # botocore.handlers.switch_host_machinelearning: the request goes there
+    "machinelearning": {"PredictEndpoint": _constant("http://predict.example.com")},
     "kinesis": {
         "StreamARN": _constant(_ARN.format("kinesis", "stream/name")),
         "ConsumerARN": _constant(_ARN.format("kinesis", "stream/name/consumer/c:1")),
