@@ -53,7 +53,8 @@ with accelerate() as patch, mock_aws():
     assert [o.key for o in boto3.resource("s3", **options).Bucket("bucket").objects.all()] == ["k"]
     s3.close()
 assert patch.stats.fast == 0, patch.stats
-assert set(patch.stats.reasons) == {"handlers of before-send (moto.core.botocore_stubber)"}, patch.stats
+reason = "handlers of before-send (moto.core.botocore_stubber)"
+assert set(patch.stats.reasons) == {reason}, patch.stats
 print("done")
 """
     if find_spec("moto") is None:  # not imported here: that would reach all later clients
