@@ -24,7 +24,7 @@ DEMO := $(VENV)/.demo-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test soak redis-machine crash clients sweep lint types build smoke bench test-matrix format clean
+.PHONY: demo test test-engines soak redis-machine crash clients sweep lint types build smoke bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -32,6 +32,10 @@ demo: $(DEMO)
 
 test: $(DEV)
 	$(RUN) -m pytest -n auto $(PYTEST)
+
+# Tests of the fast path with each of the HTTP engines; make test has one besides "direct" for each.
+test-engines: $(DEV)
+	BOTO_ACCEL_ALL_ENGINES=1 $(RUN) -m pytest -n auto tests/fastpath tests/faults tests/parity $(PYTEST)
 
 # 200,000 calls in each world, with faults, interruptions and closings: about ten minutes.
 soak: $(DEV)

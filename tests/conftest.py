@@ -20,7 +20,7 @@ from packaging.specifiers import SpecifierSet
 from boto_accel import accelerate
 from tests.servers import clients, clock
 from tests.servers.capture import CaptureServer
-from tests.servers.engines import ENGINES, is_installed
+from tests.servers.engines import ENGINES, is_chosen, is_installed
 from tests.servers.moto_server import MotoServer, has_moto, run_moto_server
 from tests.servers.seaweed import Seaweed, find_weed, run_seaweed
 from tests.servers.tls import TLSFiles, write_tls_files
@@ -50,11 +50,19 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items[:] = [item for item in items if _engine(item) == "direct" or _needs_aiobotocore(item)]
+    items[:] = [item for item in items if _is_run(item)]
     for item in items:
         reason = _reason_to_skip(item)
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _is_run(item: pytest.Item) -> bool:
+    """Other engines are for the async world alone, and each test has one of them."""
+    engine = _engine(item)
+    if engine == "direct":
+        return True
+    return _needs_aiobotocore(item) and is_chosen(engine, item.nodeid.replace(engine, ""))
 
 
 def _reason_to_skip(item: pytest.Item) -> str | None:
