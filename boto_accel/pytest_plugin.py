@@ -223,33 +223,35 @@ def _made(node: Any, marker: str, factory: Any, defaults: Mapping[str, Any]) -> 
 
     try:
         return factory(**{**defaults, **_options(node, marker, factory)})
-    except (BotoAccelError, TypeError) as error:
-        pytest.fail(f"@pytest.mark.{marker}: {error}", pytrace=False)
+    except BotoAccelError as error:
+        message = f"@pytest.mark.{marker}: {error}"
+    pytest.fail(message, pytrace=False)
 
 
 def _options(node: Any, name: str, factory: Any) -> dict[str, Any]:
-    """Raises TypeError, InvalidOptionError."""
+    """Raises BotoAccelError."""
+    from boto_accel.errors import BotoAccelError
+
     marker = node.get_closest_marker(name)
     if marker is None:
         return {}
     if marker.args:
-        raise TypeError(f"takes options by name only, not {marker.args[0]!r}")
+        raise BotoAccelError(f"takes options by name only, not {marker.args[0]!r}")
     options = dict(marker.kwargs)
-    if name == "boto_cache" and "ttl" in options:
-        options["cache_ttl"] = _seconds(options.pop("ttl"))
-    known = inspect.signature(factory).parameters
-    unknown = sorted(options.keys() - known)
+    known = list(inspect.signature(factory).parameters)
+    if name == "boto_cache":
+        known.insert(0, "ttl")
+    unknown = [option for option in options if option not in known]
     if unknown:
-        more = ["ttl"] if name == "boto_cache" else []
-        raise TypeError(
-            f"no option is called {unknown[0]!r}; there are {', '.join([*more, *known])}"
-        )
+        raise BotoAccelError(f"no option is called {unknown[0]!r}; there are {', '.join(known)}")
+    if "ttl" in options:
+        options["cache_ttl"] = _seconds(options.pop("ttl"))
     return options
 
 
 def _seconds(ttl: Any) -> Any:
     if not isinstance(ttl, str):
-        return ttl
+        return ttl  # the patch says what is wrong with it
     from boto_accel.startup.settings import parse_duration
 
     return parse_duration("ttl", ttl)

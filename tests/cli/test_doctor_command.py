@@ -13,7 +13,7 @@ import botocore  # noqa: E402
 
 from boto_accel.commands import cli  # noqa: E402
 
-OPERATIONS = ["get_object", "put_object", "head_object", "list_objects_v2"]
+OPERATIONS = ["s3.get_object", "s3.put_object", "s3.head_object", "s3.list_objects_v2"]
 
 
 def test_json_has_versions_engines_and_operations() -> None:
@@ -26,7 +26,10 @@ def test_json_has_versions_engines_and_operations() -> None:
     assert engines["direct"]["good"]
     assert all(engine["good"] or engine["reason"] for engine in found["engines"])
     usual = [op for op in found["operations"] if op["client"] == "botocore"]
-    assert [op["name"] for op in usual] == OPERATIONS
+    assert [op["name"] for op in usual][:4] == OPERATIONS
+    assert {op["name"].partition(".")[0] for op in usual} > {"dynamodb", "sqs"}
+    assert {extra["name"] for extra in found["extras"]} >= {"async", "cache", "redis", "router"}
+    assert [each["good"] for each in found["environment"]] == [True, True]
     assert all(op["good"] for op in usual), usual
 
 
@@ -35,9 +38,34 @@ def test_what_would_not_be_fast_is_told_with_its_reason(monkeypatch: pytest.Monk
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     ended = click_testing.CliRunner().invoke(cli, ["doctor", "--json"])
     assert ended.exit_code == 0, ended.output
-    usual = [op for op in json.loads(ended.stdout)["operations"] if op["client"] == "botocore"]
+    found = json.loads(ended.stdout)
+    usual = [op for op in found["operations"] if op["client"] == "botocore"]
     assert not any(op["good"] for op in usual)
     assert all("prox" in op["reason"].lower() for op in usual)
+    assert "https" in {each["name"]: each["reason"] for each in found["in_the_way"]}["proxies"]
+    assert "127.0.0.1" not in ended.output
+
+
+def test_check_ends_with_one_where_something_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOTO_ACCEL_STATS", "perhaps")
+    ended = click_testing.CliRunner().invoke(cli, ["doctor", "--json", "--check"])
+    assert ended.exit_code == 1
+    (_, variables) = json.loads(ended.stdout)["environment"]
+    assert (variables["good"], "BOTO_ACCEL_STATS" in variables["reason"]) == (False, True)
+
+
+def test_a_wrapper_at_the_hook_point_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from botocore.client import BaseClient
+
+    stock = BaseClient._make_api_call
+
+    def traced(self: object, operation_name: str, api_params: object) -> object:
+        return stock(self, operation_name, api_params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", traced)
+    ended = click_testing.CliRunner().invoke(cli, ["doctor", "--json"])
+    found = {each["name"]: each["reason"] for each in json.loads(ended.stdout)["in_the_way"]}
+    assert __name__ in found["wrapper of botocore"]
 
 
 def test_the_tables_name_what_the_json_names() -> None:
