@@ -1,9 +1,9 @@
 """
 Every fenced block of the documentation is of use as it stands.
 
-Python runs: that of `docs/howto/` here, that of the pages above it by tests/test_readme.py. Commands
-and their options exist, data can be read. A block that cannot run says so in the line before it,
-`<!-- not run: why -->`, and is counted here.
+Python runs: that of `docs/howto/` here, that of the pages above it by tests/test_readme.py.
+Commands and their options exist, data can be read. A block that cannot run says so in the line
+before it, `<!-- not run: why -->`, and is counted here.
 """
 
 from __future__ import annotations
