@@ -24,7 +24,7 @@ DEMO := $(VENV)/.demo-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test test-engines soak redis-machine crash clients sweep lint types build smoke bench test-matrix format clean
+.PHONY: demo test test-engines soak redis-machine crash clients sweep lint types build smoke docs bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -81,6 +81,10 @@ build: $(DEV)
 smoke: build
 	$(PYTHON) tools/environment.py $(VENVS)/smoke --fresh -- dist/*.whl
 	$(VENVS)/smoke/bin/python -I -W error tools/smoke.py
+
+# Into build/site. Warnings are errors; what the pages say is tested by tests/docs/.
+docs: $(DEV)
+	$(VENV)/bin/zensical build --strict --clean
 
 bench: $(DEV)
 	$(RUN) -m boto_accel.cli bench $(BENCH)

@@ -50,6 +50,8 @@ def with_lists(text: str, names: list[str]) -> str:
 
 def listed(paragraph: str, told: re.Pattern[str]) -> str:
     before, *parts = told.split(paragraph)
+    if not parts:
+        return paragraph
     items = [
         f"- **{as_code(names)}**: {' '.join(words.split())}"
         for names, words in zip(parts[::2], parts[1::2], strict=True)
