@@ -53,7 +53,7 @@ class AsyncTable:
 
         options = {"client": client, "session": session, "endpoint_url": endpoint_url}
         self.database: AsyncDatabase = checked_source(database, AsyncDatabase, options)
-        self._steps = TableSteps(name, self.database._shared, columns, [*dir(AsyncTable), "_steps"])
+        self._steps = TableSteps(name, self.database.bucket, columns, [*dir(AsyncTable), "_steps"])
 
     @property
     def name(self) -> str:

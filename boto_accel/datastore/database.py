@@ -37,7 +37,7 @@ class Database:
     ) -> None:
         check_given(client, session, endpoint_url, is_async=False)
         self.name = buckets.checked_name(name)
-        self._shared = Bucket(self.name)
+        self.bucket = Bucket(self.name)  # what its tables have in common
         self._client = client
         self._options = (session, endpoint_url)
         self._made = False
@@ -93,7 +93,7 @@ class Database:
 
     def drop_table(self, table_name: str) -> None:
         """Delete all rows of a table, and its schema. Raises ManyError for keys that are left."""
-        self._run(buckets.drop_table(self._shared, table_name))
+        self._run(buckets.drop_table(self.bucket, table_name))
 
     @classmethod
     def list_databases(
@@ -128,7 +128,7 @@ class AsyncDatabase:
     ) -> None:
         check_given(client, session, endpoint_url, is_async=True)
         self.name = buckets.checked_name(name)
-        self._shared = Bucket(self.name)
+        self.bucket = Bucket(self.name)  # what its tables have in common
         self._client = client
         self._options = (session, endpoint_url)
         self._stack: AsyncExitStack | None = None
@@ -185,7 +185,7 @@ class AsyncDatabase:
 
     async def drop_table(self, table_name: str) -> None:
         """Delete all rows of a table, and its schema. Raises ManyError for keys that are left."""
-        await self._run(buckets.drop_table(self._shared, table_name))
+        await self._run(buckets.drop_table(self.bucket, table_name))
 
     @classmethod
     async def list_databases(

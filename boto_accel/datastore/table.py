@@ -58,7 +58,7 @@ class Table:
 
         options = {"client": client, "session": session, "endpoint_url": endpoint_url}
         self.database: Database = checked_source(database, Database, options)
-        self._steps = TableSteps(name, self.database._shared, columns, [*dir(Table), "_steps"])
+        self._steps = TableSteps(name, self.database.bucket, columns, [*dir(Table), "_steps"])
 
     @property
     def name(self) -> str:
