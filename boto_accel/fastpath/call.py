@@ -411,17 +411,18 @@ def _follow(client: Any, prepared: Prepared, reply: Reply) -> Steps[Any]:
 
     None where it does not say. The rest of the way is gone by the client's own session.
     """
-    location = Head(reply.headers, True).headers.get("location")
+    location = next((value for name, value in reply.headers if name.lower() == b"location"), b"")
     if not location:
         return None
     session = _compat.endpoint_of(client).http_session
     wire = prepared.wire
+    where = location.strip(b" \t").decode("utf-8", "surrogateescape")  # aiohttp.http_parser
     body = None
     if prepared.body is not None:
         body = prepared.body.data if prepared.body.in_memory else prepared.body.file
     headers = proof.headers_in(wire.head)
     request = stock.redirected(
-        wire.method, wire.url, headers, body, reply.status, location, wire.streams
+        wire.method, wire.url, headers, body, reply.status, where, wire.streams
     )
     return (yield session.send(request))
 

@@ -6,6 +6,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -19,6 +20,7 @@ from boto_accel import accelerate, explain
 from boto_accel.fastpath.state import state_of
 from boto_accel.fastpath.steps import run
 from tests.fastpath.callers import Caller, all_fast, open_caller
+from tests.fastpath.outcome import outcome
 from tests.parity.worlds import resolve_localhost
 from tests.servers.capture import CaptureServer, http_answer
 
@@ -314,3 +316,35 @@ def test_the_account_of_the_credentials_is_part_of_the_place() -> None:
         "444455556666.ddb.us-east-1.amazonaws.com",
         "dynamodb.us-east-1.amazonaws.com",
     ]
+
+
+def test_a_document_of_none_is_left_out(capture: Capture) -> None:
+    """`BaseRestSerializer` skips a parameter that is None, and the validator lets documents be."""
+    bodies = []
+    for way in (nullcontext(), all_fast(3)):
+        server = capture(answer({}))
+        options = {"endpoint_url": server.endpoint_url}
+        with open_caller("sync", "bedrock-agentcore", **options) as caller, way:
+            for filters in ({"a": 1}, {"b": [None]}, None):
+                params = {"searchQuery": "q", "registryIds": ["r"], "filters": filters}
+                caller("search_registry_records", **params)
+        bodies.append([request.body for request in server.requests])
+    assert bodies[0] == bodies[1]
+    assert b"filters" not in bodies[1][2]
+
+
+@pytest.mark.parametrize("location", [b"", b"Location: /elsewhere\r\n"])
+def test_a_redirect_with_a_header_that_is_no_utf_8(
+    capture: Capture, flavour: str, location: bytes
+) -> None:
+    redirect = b"HTTP/1.1 301 Moved\r\n%bX-Odd: \xff\r\nContent-Length: 0\r\n\r\n" % location
+    script = [redirect, answer({"Name": "s"})] if location and flavour == "async" else [redirect]
+    outcomes = []
+    for way in (nullcontext(), all_fast(1)):
+        server = capture(script)
+        options = {"endpoint_url": server.endpoint_url, "retries": {"max_attempts": 0}}
+        with open_caller(flavour, "secretsmanager", **options) as caller, way:
+            came = outcome(caller, "get_secret_value", SecretId="s")
+        outcomes.append((came.error and came.error[:2], came.answer and came.answer["Name"]))
+        assert len(server.requests) == len(script)
+    assert outcomes[0] == outcomes[1]

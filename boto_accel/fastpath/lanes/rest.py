@@ -108,6 +108,10 @@ class RequestWriter:
                 self._write = self.compiled(member, serializer)
         elif any(member.place == "body" for member in self.binding.members.values()):
             self._write = self.compiled(shape, serializer)
+        # Documents alone: a value of None is left out of them, other values it is none of.
+        self._may_be_none = shape is not None and any(
+            getattr(member, "is_document_type", False) for member in shape.members.values()
+        )
 
     def compiled(self, shape: Any, serializer: Any) -> Callable[[Any], bytes]:
         """A writer of bodies that hold a value of *shape*."""
@@ -120,9 +124,13 @@ class RequestWriter:
             return b""
         payload = self.binding.payload
         if payload is not None:
-            return write(params[payload]) if payload in params else self.empty
+            if payload not in params or (params[payload] is None and self._may_be_none):
+                return self.empty
+            return write(params[payload])
         members = self.binding.members
         value = {k: v for k, v in params.items() if members[k].place == "body"}
+        if self._may_be_none:
+            value = {k: v for k, v in value.items() if v is not None}
         return write(value) if value else self.empty
 
 
