@@ -81,8 +81,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _use(item: Any, fixture: str) -> None:
     """As `usefixtures` does; before all others, so that they are under the patch as well."""
     names = getattr(item, "fixturenames", ())
-    if fixture not in names:
-        item.fixturenames = [fixture, *names]  # another list: items of one function share theirs
+    # Another list: items of one function share theirs.
+    item.fixturenames = [fixture, *(name for name in names if name != fixture)]
 
 
 @pytest.hookimpl(trylast=True)  # after the fixtures of the session are closed

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from importlib.util import find_spec
+from types import FunctionType
 from typing import Any
 
 import click
@@ -151,20 +152,21 @@ def _obstacles() -> Iterator[tuple[str, str]]:
     for target in (_hook.SYNC, _hook.ASYNC):
         if target.client_module in sys.modules:
             owner = getattr(sys.modules[target.client_module], target.client_class)
-            current = vars(owner).get(_hook.METHOD)
-            if _hook.stack.active:
-                current = getattr(current, "__wrapped__", current)  # ours, by BOTO_ACCEL
-            if not _hook.is_own(current, target.client_module):
+            origin = _origin(vars(owner).get(_hook.METHOD))
+            # Ours is there where BOTO_ACCEL has entered patches.
+            if origin.partition(".")[0] not in (target.library, "botocore", "boto_accel"):
                 where = f"{target.client_class}.{_hook.METHOD}"
-                yield f"wrapper of {target.library}", f"{where} is wrapped by {_origin(current)}"
+                yield f"wrapper of {target.library}", f"{where} is wrapped by {origin}"
     if find_spec("awscrt") is not None:
         yield "awscrt", "transfers that boto3 hands to it do not pass botocore"
 
 
 def _origin(wrapper: Any) -> str:
-    """Who made *wrapper*, a function or an object of a wrapping library."""
-    own = getattr(type(wrapper), "__module__", "")
-    return str(getattr(wrapper, "__module__", own) if own == "builtins" else own)
+    """The module that made *wrapper*, a function or an object of a wrapping library."""
+    if type(wrapper) is FunctionType:  # not isinstance: a wrapper of wrapt says that it is one
+        # Not `__module__`, which `functools.wraps` takes over from what is wrapped.
+        return str(wrapper.__globals__.get("__name__", "an unknown module"))
+    return type(wrapper).__module__
 
 
 def find_neighbours() -> dict[str, str]:

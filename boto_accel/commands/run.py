@@ -49,7 +49,7 @@ CANNOT_RUN, NOT_FOUND = 126, 127
 )
 @click.option(
     "--route",
-    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
     help="Route calls of S3 by this file (.toml, .yaml, .json).",
 )
 @click.option("--stats", is_flag=True, help="Print at the end, to stderr, what was patched.")

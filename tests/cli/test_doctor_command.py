@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -30,6 +33,7 @@ def test_json_has_versions_engines_and_operations() -> None:
     assert {op["name"].partition(".")[0] for op in usual} > {"dynamodb", "sqs"}
     assert {extra["name"] for extra in found["extras"]} >= {"async", "cache", "redis", "router"}
     assert [each["good"] for each in found["environment"]] == [True, True]
+    assert {each["name"] for each in found["in_the_way"]} <= {"awscrt"}
     assert all(op["good"] for op in usual), usual
 
 
@@ -54,18 +58,29 @@ def test_check_ends_with_one_where_something_is_wrong(monkeypatch: pytest.Monkey
     assert (variables["good"], "BOTO_ACCEL_STATS" in variables["reason"]) == (False, True)
 
 
-def test_a_wrapper_at_the_hook_point_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from botocore.client import BaseClient
-
-    stock = BaseClient._make_api_call
-
+def with_function(stock: Any) -> Any:
+    @functools.wraps(stock)
     def traced(self: object, operation_name: str, api_params: object) -> object:
         return stock(self, operation_name, api_params)
 
-    monkeypatch.setattr(BaseClient, "_make_api_call", traced)
+    return traced
+
+
+def with_wrapt(stock: Any) -> Any:
+    wrapt = pytest.importorskip("wrapt")
+    return wrapt.FunctionWrapper(stock, lambda wrapped, _, args, kwargs: wrapped(*args, **kwargs))
+
+
+@pytest.mark.parametrize(("wrap", "name"), [(with_function, __name__), (with_wrapt, "wrapt")])
+def test_a_wrapper_at_the_hook_point_is_named(
+    monkeypatch: pytest.MonkeyPatch, wrap: Callable[[Any], Any], name: str
+) -> None:
+    from botocore.client import BaseClient
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", wrap(BaseClient._make_api_call))
     ended = click_testing.CliRunner().invoke(cli, ["doctor", "--json"])
     found = {each["name"]: each["reason"] for each in json.loads(ended.stdout)["in_the_way"]}
-    assert __name__ in found["wrapper of botocore"]
+    assert f"is wrapped by {name}" in found["wrapper of botocore"]
 
 
 def test_the_tables_name_what_the_json_names() -> None:
