@@ -162,6 +162,24 @@ def wrap_making(
     return _dressed(making, original), retire
 
 
+def as_function(found: Any) -> Callable[..., Any]:
+    """
+    *found*, an attribute of a class, as a function whose first argument is the instance.
+
+    Somebody's wrapper need not be a function: one of wrapt learns the instance only when it is
+    bound, and a Mock is not bound at all, and so called without it.
+    """
+    if type(found) is FunctionType:  # not isinstance: a wrapper of wrapt says that it is one
+        return found
+    bind = getattr(type(found), "__get__", None)
+
+    def stock(self: Any, *args: Any, **kwargs: Any) -> Any:
+        method = found if bind is None else bind(found, self, type(self))
+        return method(*args, **kwargs)
+
+    return _dressed(stock, found)
+
+
 _WRAP = {"send": wrap_send, "asend": wrap_asend}
 Wrap = Callable[[Callable[..., Any]], tuple[Callable[..., Any], Callable[[], None]]]
 
@@ -198,7 +216,7 @@ class MethodSlot:
 
     def _wrap(self, owner: type, current: Any) -> None:
         self._retire()  # at most one of ours ever acts
-        ours, self._retire = self._wrap_with(current)
+        ours, self._retire = self._wrap_with(as_function(current))
         self._owner, self._original, self._ours = owner, current, ours
         setattr(owner, self._place.name, ours)
 

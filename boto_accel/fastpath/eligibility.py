@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Container, Iterable
-from operator import itemgetter
+from itertools import chain
+from operator import attrgetter, is_, itemgetter
 from types import FunctionType
 from typing import Any
 
@@ -182,8 +183,8 @@ _SEAMS = (
     ("botocore.client", "BaseClient", "_make_request"),
 )
 _ASYNC_SEAMS = (
-    ("botocore.endpoint", "Endpoint", "make_request"),
-    ("botocore.endpoint", "Endpoint", "prepare_request"),
+    ("aiobotocore.endpoint", "AioEndpoint", "make_request"),
+    ("aiobotocore.endpoint", "AioEndpoint", "prepare_request"),
     ("aiobotocore.endpoint", "AioEndpoint", "_send_request"),
     ("aiobotocore.endpoint", "AioEndpoint", "create_request"),
     ("aiobotocore.endpoint", "AioEndpoint", "_send"),
@@ -199,30 +200,50 @@ class Seams:
 
     def __init__(self, is_async: bool) -> None:
         names = _ASYNC_SEAMS if is_async else _SEAMS
-        attributes: dict[Any, list[str]] = {}  # by class: one look at each class a call
+        found: dict[type, list[str]] = {}  # by class: one look at each class a call
         for module, owner, attribute in names:
             cls = getattr(sys.modules.get(module), owner, None)
-            if cls is None or attribute not in vars(cls):
+            if cls is None or not hasattr(cls, attribute):
                 raise Declined(f"botocore internals differ: no {owner}.{attribute}")
-            attributes.setdefault(cls, []).append(attribute)
-        self._attributes = attributes
-        # In the dicts of the classes: half the price of asking the classes, on each call.
-        self._looks = [(itemgetter(*names), vars(cls)) for cls, names in attributes.items()]
-        self._genuine: list[Any] = []  # what they were when all were botocore's own
+            found.setdefault(cls, []).append(attribute)
+        self._names = found
+        self._looks = [_look(cls, attributes) for cls, attributes in found.items()]
+        self._genuine: tuple[Any, ...] = (None,) * len(names)  # once all were botocore's own
 
     def check(self) -> None:
         """Declines while one of them is replaced."""
-        current = [look(attributes) for look, attributes in self._looks]
-        if current != self._genuine:
-            self._check_each(current)
-            self._genuine = current
+        current = chain.from_iterable([look(where) for look, where in self._looks])
+        # By identity: a wrapper of wrapt is equal to what it wraps.
+        if not all(map(is_, current, self._genuine)):
+            self._check_each()
 
-    def _check_each(self, current: list[Any]) -> None:
-        for (cls, names), values in zip(self._attributes.items(), current, strict=True):
-            several = values if isinstance(values, tuple) else (values,)  # as itemgetter has it
-            for name, value in zip(names, several, strict=True):
-                if not _is_genuine(cls, value):
-                    raise Declined(f"{cls.__name__}.{name} is replaced{_by(value)}")
+    def _check_each(self) -> None:
+        current = tuple(chain.from_iterable([look(where) for look, where in self._looks]))
+        places = [(cls, name) for cls, names in self._names.items() for name in names]
+        for (cls, name), value in zip(places, current, strict=True):
+            if not _is_genuine(cls, value):
+                raise Declined(f"{cls.__name__}.{name} is replaced{_by(value)}")
+        self._genuine = current
+
+
+def _look(cls: type, names: list[str]) -> tuple[Callable[[Any], Any], Any]:
+    """(what reads *names* as a tuple, where): in the dict of *cls* at half the price of *cls*."""
+    # Inherited, until somebody puts a function of theirs onto the subclass (X-Ray).
+    own = all(name in vars(cls) for name in names)
+    getter: Callable[..., Callable[[Any], Any]] = itemgetter if own else attrgetter
+    where = vars(cls) if own else cls
+    if len(names) == 1:
+        read = getter(names[0])
+        return (lambda there: (read(there),)), where
+    return getter(*names), where
+
+
+def check_stock(client_class: str, stock: Any) -> None:
+    """Declines calls whose stock is a wrapper of somebody's: fast, they would not come by there."""
+    # botocore has a decorator of its own around it: `botocore.context.with_current_context`.
+    if not _is_of(stock, "botocore", "aiobotocore"):
+        found = getattr(stock, "__wrapped__", stock)  # `_hook.as_function`
+        raise Declined(f"{client_class}._make_api_call is replaced{_by(found)}")
 
 
 def _is_genuine(cls: type, value: Any) -> bool:
@@ -231,8 +252,14 @@ def _is_genuine(cls: type, value: Any) -> bool:
         return False
     if isinstance(value, type):
         return value.__module__ == cls.__module__
-    home = cls.__module__.partition(".")[0]
-    return type(value) is FunctionType and str(value.__globals__.get("__name__")).startswith(home)
+    return _is_of(value, "botocore", cls.__module__.partition(".")[0])
+
+
+def _is_of(function: Any, *packages: str) -> bool:
+    """Whether it is a function whose code is in one of *packages*."""
+    if type(function) is not FunctionType:
+        return False
+    return str(function.__globals__.get("__name__")).partition(".")[0] in packages
 
 
 def _by(value: Any) -> str:

@@ -83,6 +83,8 @@ class Accelerate(Patch):
             known = state_of(client, False)
         plan = raised = None
         try:
+            if stock is not known.stock:
+                known.check_stock(stock)
             plan = known.plan(client, operation)
             credentials, ready = call.known_credentials(client)
             if not ready:
@@ -140,6 +142,8 @@ class Accelerate(Patch):
             known = state_of(client, True)
         plan = raised = None
         try:
+            if stock is not known.stock:
+                known.check_stock(stock)
             plan = known.plan(client, operation)
             credentials, ready = call.known_credentials(client)
             if not ready:

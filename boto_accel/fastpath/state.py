@@ -34,6 +34,7 @@ class ClientState:
     def __init__(self, client: Any, is_async: bool) -> None:
         self.owner = id(client)
         self.is_async = is_async
+        self.stock: Any = None  # `_make_api_call`, once it was seen to be botocore's own
         self._refused: str | None = None
         self.emitter = _compat.emitter_of(client)
         self._registrations = _compat.registrations(self.emitter)
@@ -64,6 +65,11 @@ class ClientState:
         else:
             self._refused = None
         self._part_sizes = sizes
+
+    def check_stock(self, stock: Any) -> None:
+        """Declines where *stock*, that ours is around, is a wrapper of somebody's."""
+        eligibility.check_stock("AioBaseClient" if self.is_async else "BaseClient", stock)
+        self.stock = stock
 
     def plan(self, client: Any, operation: str, kind: type[P] = Plan) -> P:  # type: ignore[assignment]
         """The plan of *operation*; raises Declined. Made anew after handlers were registered."""
