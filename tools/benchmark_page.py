@@ -57,7 +57,7 @@ def usual(report: dict[str, Any]) -> str:
         ("case", "stock µs", "ours µs", "ratio", "stock calls/s", "ours calls/s"),
         (
             (
-                f"`{row['case']}`",
+                row["case"],
                 f"{row['stock']['cpu_us']:,.1f}",
                 f"{row['fast']['cpu_us']:,.1f}",
                 f"{row['cpu_ratio']:.1f}x",
@@ -71,7 +71,7 @@ def usual(report: dict[str, Any]) -> str:
         ("beside them", "µs", "calls/s"),
         (
             (
-                f"`{row['case']}`",
+                row["case"],
                 f"{row['alone']['cpu_us']:,.1f}",
                 f"{row['alone']['per_second']:,.0f}",
             )
@@ -86,7 +86,7 @@ def engines(report: dict[str, Any]) -> str:
         ("case", "engine", "stock µs", "ours µs", "ratio"),
         (
             (
-                f"`{row['case']}`",
+                row["case"],
                 row["engine"],
                 f"{row['stock']['cpu_us']:,.1f}",
                 f"{row['fast']['cpu_us']:,.1f}",
