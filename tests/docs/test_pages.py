@@ -39,7 +39,7 @@ else:
 HOWTO = ROOT / "docs" / "howto"
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 # How many blocks of a page are marked as not run. One more is one that nobody tests.
-NOT_RUN = {"docs/howto/lambda.md": 1, "docs/pytest.md": 1}
+NOT_RUN = {"docs/howto/lambda.md": 1}
 # What only some environments have; a block that imports one is skipped without it.
 OPTIONAL = ("aiobotocore", "celery", "django", "fastapi", "pandas", "s3fs")
 
