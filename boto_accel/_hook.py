@@ -28,12 +28,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import WRAPPER_ASSIGNMENTS, partial
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
 from itertools import count
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType
 from typing import Any
 
+from boto_accel._imports import ImportWatch
 from boto_accel._stack import Stack
 from boto_accel.errors import UnsupportedBotocoreError
 
@@ -448,46 +447,6 @@ class LibraryHook:
             slot.undo()
 
 
-class ImportWatch(MetaPathFinder):
-    """Calls *then* once the module *name* has been executed, before its importer goes on."""
-
-    def __init__(self, name: str, then: Callable[[], None]) -> None:
-        self._name = name
-        self._then = then
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != self._name:
-            return None
-        spec = self._found_by_others(fullname, path, target)
-        if spec is not None and spec.loader is not None:
-            self._follow(spec.loader)
-        return spec
-
-    def _found_by_others(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
-    ) -> ModuleSpec | None:
-        for finder in sys.meta_path:
-            find = None if finder is self else getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = find(fullname, path, target) if find is not None else None
-            if spec is not None:
-                return spec
-        return None
-
-    def _follow(self, loader: Any) -> None:
-        """On the loader object itself, so that all else about it stays (getsource, resources)."""
-        execute = loader.exec_module
-
-        def exec_module(module: ModuleType) -> None:
-            loader.exec_module = execute
-            execute(module)
-            if module.__name__ == self._name:
-                self._then()
-
-        loader.exec_module = exec_module
-
-
 def prepare() -> None:
     """
     Import what is about to be patched; called before a patch takes any lock.
@@ -497,8 +456,7 @@ def prepare() -> None:
     """
     if stack.active:
         return
-    if _watch not in sys.meta_path:
-        sys.meta_path.insert(0, _watch)
+    _watch.start()
     importlib.import_module(SYNC.client_module)
     importlib.import_module(SYNC.signers_module)
     for place in MAKING:
@@ -511,39 +469,12 @@ def prepare() -> None:
 def dismiss() -> None:
     """Undo `prepare` where no patch is in force (any more, or after all)."""
     with stack.lock:
-        if not stack.active and _watch in sys.meta_path:
-            sys.meta_path.remove(_watch)
-
-
-def when_botocore_comes(then: Callable[[], None]) -> None:
-    """
-    Call *then* once botocore.client has been imported; at once where it has.
-
-    For a program that imports botocore late, never, or from a place of its own (AWS CLI v1):
-    importing it before the program does would choose for it. *then* may enter patches.
-    """
-    if _is_imported(SYNC.client_module):
-        then()
-        return
-
-    def arrived() -> None:
-        if watch in sys.meta_path:
-            sys.meta_path.remove(watch)
-        try:
-            then()
-        finally:
-            dismiss()
-
-    watch = ImportWatch(SYNC.client_module, arrived)
-    sys.meta_path.insert(0, watch)
-    # It may be aiobotocore.client that imports botocore.client: too late for `prepare` to watch.
-    if _watch not in sys.meta_path:
-        sys.meta_path.insert(0, _watch)
+        if not stack.active:
+            _watch.stop()
 
 
 def _on_first() -> None:
-    if _watch not in sys.meta_path:  # prepared, but another patch has been left since
-        sys.meta_path.insert(0, _watch)
+    _watch.start()  # prepared, but another patch may have been left since
     try:
         hooks = [_sync_hook, *([_async_hook] if _is_imported(ASYNC.client_module) else [])]
         for hook in hooks:
@@ -570,7 +501,7 @@ def _on_last() -> None:
     dismiss()
 
 
-def _on_aiobotocore() -> None:
+def on_aiobotocore() -> None:
     """aiobotocore.client has just been imported. What does not fit, its import raises."""
     importlib.import_module(ASYNC.signers_module)
     with stack.lock:
@@ -582,4 +513,4 @@ stack = Stack(_on_first, _on_last)
 _sync_hook = LibraryHook(SYNC)
 _async_hook = LibraryHook(ASYNC)
 _making = [MakingSlot(place, partial(wrap_making, place.method)) for place in MAKING]
-_watch = ImportWatch(ASYNC.client_module, _on_aiobotocore)
+_watch = ImportWatch(ASYNC.client_module, on_aiobotocore)

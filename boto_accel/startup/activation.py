@@ -9,15 +9,12 @@ to nothing, and one that has a botocore of its own (AWS CLI v1) gets that one pa
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
-from functools import partial
+from typing import TYPE_CHECKING
 
-from boto_accel import _hook
-from boto_accel._patch import Patch
+from boto_accel._imports import ImportWatch
 from boto_accel.errors import InvalidOptionError
-from boto_accel.startup.report import Report
 from boto_accel.startup.settings import (
     PROGRAM,
     VARIABLES,
@@ -25,6 +22,10 @@ from boto_accel.startup.settings import (
     default_cache_path,
     read_settings,
 )
+
+if TYPE_CHECKING:
+    from boto_accel._patch import Patch
+    from boto_accel.startup.report import Report
 
 _activated = False
 
@@ -45,12 +46,42 @@ def activate() -> None:
     except InvalidOptionError as error:
         _warn(error)
         return
-    if settings.is_off:
-        return
+    if not settings.is_off:
+        _wait(settings, _started_report(is_program) if settings.stats else None)
+
+
+def _started_report(is_program: bool) -> Report:
+    import atexit
+
+    from boto_accel.startup.report import Report
+
     report = Report(is_program)
-    if settings.stats:
-        atexit.register(report.print)
-    _hook.when_botocore_comes(partial(_enter, settings, report))
+    atexit.register(report.print)
+    return report
+
+
+def _wait(settings: Settings, report: Report | None) -> None:
+    """Enter once botocore.client has been imported; now where it has."""
+    if "botocore.client" in sys.modules:
+        _enter(settings, report)
+        return
+
+    def arrived() -> None:
+        botocore.stop()
+        aiobotocore.stop()  # from now on `_hook` waits for it
+        _enter(settings, report)
+
+    botocore = ImportWatch("botocore.client", arrived)
+    # It may be aiobotocore.client that imports botocore.client: too late then to wait for it.
+    aiobotocore = ImportWatch("aiobotocore.client", _hook_aiobotocore)
+    botocore.start()
+    aiobotocore.start()
+
+
+def _hook_aiobotocore() -> None:
+    from boto_accel import _hook
+
+    _hook.on_aiobotocore()
 
 
 def make_patches(settings: Settings) -> list[Patch]:
@@ -70,7 +101,7 @@ def make_patches(settings: Settings) -> list[Patch]:
     return made
 
 
-def _enter(settings: Settings, report: Report) -> None:
+def _enter(settings: Settings, report: Report | None) -> None:
     entered: list[Patch] = []
     try:
         for patch in make_patches(settings):
@@ -80,10 +111,10 @@ def _enter(settings: Settings, report: Report) -> None:
     except Exception as error:
         for patch in reversed(entered):
             patch.uninstall()
-        atexit.unregister(report.print)
+        entered.clear()
         _warn(error)
-    else:
-        report.patches.extend(entered)
+    if report is not None:
+        report.entered(entered)
 
 
 def _warn(error: Exception) -> None:

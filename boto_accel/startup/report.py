@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from boto_accel._stack import Layer
-
-TITLES = {Layer.ROUTE: "routed", Layer.CACHE: "cached", Layer.SEND: "accelerated"}
+TITLES = {"ROUTE": "routed", "CACHE": "cached", "SEND": "accelerated"}
 UNUSED = "this process has not imported botocore: there was nothing to patch"
 
 
@@ -22,9 +20,13 @@ class Report:
     """
 
     def __init__(self, is_program: bool) -> None:
-        self.patches: list[Any] = []
+        self._patches: Sequence[Any] | None = None
         self._is_program = is_program
         self._pid = os.getpid()
+
+    def entered(self, patches: Sequence[Any]) -> None:
+        """botocore has come, and *patches* are in force: none where they could not be entered."""
+        self._patches = patches
 
     def print(self) -> None:
         """To stderr, which may be gone."""
@@ -36,13 +38,13 @@ class Report:
                 pass
 
     def text(self) -> str:
-        if not self.patches:
+        """ "" where there is nothing to be said."""
+        if self._patches is None:
             return f"{self._title()}\n{UNUSED}" if self._is_program else ""
-        if not self._is_program and not any(
-            has_counted(patch.stats.as_dict()) for patch in self.patches
-        ):
+        counted = any(has_counted(patch.stats.as_dict()) for patch in self._patches)
+        if not self._patches or not (counted or self._is_program):
             return ""
-        return "\n".join([self._title(), *map(section, self.patches)])
+        return "\n".join([self._title(), *map(section, self._patches)])
 
     def _title(self) -> str:
         pid = os.getpid()
@@ -54,7 +56,7 @@ class Report:
 def section(patch: Any) -> str:
     """What *patch* has counted, under a title."""
     lines = (f"  {line}" for line in str(patch.stats).splitlines())
-    return "\n".join([f"{TITLES[patch.layer]}:", *lines])
+    return "\n".join([f"{TITLES[patch.layer.name]}:", *lines])
 
 
 def has_counted(counts: Any) -> bool:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from boto_accel.errors import InvalidOptionError
 
@@ -42,8 +42,7 @@ _TRUTHS = {"": False, "0": False, "false": False, "no": False, "off": False,
            "1": True, "true": True, "yes": True, "on": True}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """
     Which patches, and how. cache: seconds that a reply is fresh; None for no cache.
 
