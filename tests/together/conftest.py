@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -24,12 +25,12 @@ REPLACED = (
 
 
 def replaced() -> list[tuple[type, str, Any]]:
-    """(class, attribute, what is there), of the libraries that are imported."""
+    """(class, attribute, what is there; None where it is inherited)."""
     found = []
     for module, owner, attribute in REPLACED:
-        cls = getattr(sys.modules.get(module), owner, None)
-        if cls is not None and attribute in vars(cls):
-            found.append((cls, attribute, vars(cls)[attribute]))
+        if find_spec(module.partition(".")[0]) is not None:
+            cls = getattr(import_module(module), owner)
+            found.append((cls, attribute, vars(cls).get(attribute)))
     return found
 
 
@@ -52,4 +53,7 @@ def put_back() -> Iterator[None]:
     before = replaced()
     yield
     for cls, attribute, value in before:
-        setattr(cls, attribute, value)
+        if value is not None:
+            setattr(cls, attribute, value)
+        elif attribute in vars(cls):
+            delattr(cls, attribute)
