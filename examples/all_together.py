@@ -53,6 +53,7 @@ def main() -> None:
                 match="s3://events/raw/*",
                 into="s3://events/batches/",
                 spool_dir=f"{folder}/spool",
+                max_delay=600,
                 client=s3,
             )
         )

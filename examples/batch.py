@@ -22,7 +22,7 @@ def main() -> None:
             match="s3://my-bucket/events/*",
             into="s3://my-bucket/batches/",
             spool_dir=f"{folder}/spool",  # of a service: on a disk that outlives a crash
-            max_delay=60,
+            max_delay=600,
         )
         with patch as batch:
             with ThreadPoolExecutor(16) as pool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
+import inspect
 import re
 import subprocess
 import sys
@@ -20,6 +21,13 @@ import boto_accel
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
+PAGES = {
+    "accelerate": "accelerate.md",
+    "batch_puts": "batch.md",
+    "botocache_context": "cache.md",
+    "redis_s3": "redis.md",
+    "route_s3": "router.md",
+}
 CONFIGURATION = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
 
 
@@ -62,6 +70,13 @@ def test_every_public_name_says_what_it_is() -> None:
         if name != "__version__" and not (getattr(boto_accel, name).__doc__ or "").strip()
     ]
     assert silent == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_of_a_patch_tells_of_each_parameter(name: str) -> None:
+    page = (DOCS / PAGES[name]).read_text("utf-8")
+    parameters = inspect.signature(getattr(boto_accel, name)).parameters
+    assert [each for each in parameters if not re.search(rf"`[^`\n]*\b{each}\b", page)] == []
 
 
 def test_the_tables_of_the_benchmark_are_those_of_its_reports() -> None:
