@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TIMEOUT_S = 300  # seconds; of a process that hangs, on a machine with much else to do
 LISTED = http_answer(
     200,
-    b"<?xml version='1.0'?><ListAllMyBucketsResult><Buckets><Bucket><Name>one</Name></Bucket>"
+    b"<?xml version='1.0'?><ListAllMyBucketsResult><Buckets><Bucket><Name>one</Name>"
+    b"<CreationDate>2026-01-01T00:00:00.000Z</CreationDate></Bucket>"
     b"</Buckets></ListAllMyBucketsResult>",
 )
 # Lists the buckets at AWS_ENDPOINT_URL.
@@ -75,13 +76,14 @@ def console_script(path: Path, interpreter: str | Path, text: str) -> Path:
 
 
 class Environment:
-    """A virtual environment without anything in it, of this Python."""
+    """A virtual environment without anything in it, of this Python; on POSIX."""
 
     def __init__(self, folder: Path) -> None:
-        venv.create(folder, with_pip=False, symlinks=os.name != "nt")
+        venv.create(folder, with_pip=False, symlinks=True)
         names = {"base": str(folder), "platbase": str(folder)}
-        self.python = Path(sysconfig.get_path("scripts", "venv", names), "python")
-        self.site_packages = Path(sysconfig.get_path("purelib", "venv", names))
+        # Not "venv", which Python 3.10 does not know.
+        self.python = Path(sysconfig.get_path("scripts", "posix_prefix", names), "python")
+        self.site_packages = Path(sysconfig.get_path("purelib", "posix_prefix", names))
         self._paths = self.site_packages / "a_paths.pth"
 
     def add_packages(self) -> None:

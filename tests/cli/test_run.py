@@ -74,8 +74,9 @@ print(json.dumps(told))
 
 
 @posix
+@pytest.mark.parametrize("safe", ["", "1"])
 @pytest.mark.parametrize("form", ["script", "folder", "module", "command"])
-def test_a_program_finds_all_as_python_has_it(tmp_path: Path, form: str) -> None:
+def test_a_program_finds_all_as_python_has_it(tmp_path: Path, form: str, safe: str) -> None:
     """Arguments, __main__, path, flags, interpreter; nothing of boto-accel is imported."""
     package = tmp_path / "telling"
     package.mkdir()
@@ -89,7 +90,11 @@ def test_a_program_finds_all_as_python_has_it(tmp_path: Path, form: str) -> None
         "command": ["tell-all"],
     }[form]
     plain = [str(script)] if form == "command" else [sys.executable, *words]
-    path = {"PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(tmp_path)}
+    path = {
+        "PATH": f"{script.parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(tmp_path),
+        "PYTHONSAFEPATH": safe,
+    }
     wanted, found = (
         subprocess.run(
             [*command, "--stats", "a b", "--", "-m"],
@@ -271,6 +276,25 @@ def test_python_children_are_patched_and_tell_for_themselves(
 
 
 @posix
+def test_a_forked_child_says_whose_counts_it_has(tmp_path: Path, server: CaptureServer) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        LIST + "import os\nchild = os.fork()\nif child: os.waitpid(child, 0)\n"
+        "boto3.client('s3').list_buckets()\n"
+    )
+    ended = run("--stats", "--", program)
+    assert ended.returncode == 0, ended.stderr
+    first, second = (each for each in ended.stderr.splitlines() if "process" in each)
+    parent = second.split()[2].rstrip(",")
+    assert f"(forked of {parent}, its counts included)" in first
+    assert "forked" not in second
+    assert [line.split()[1] for line in ended.stderr.splitlines() if "ListBuckets" in line] == [
+        "2",
+        "2",
+    ]
+
+
+@posix
 def test_a_pool_of_processes_is_patched(tmp_path: Path, server: CaptureServer) -> None:
     """By spawning, each begins as an interpreter of its own."""
     program = tmp_path / "program.py"
@@ -288,9 +312,17 @@ def test_a_pool_of_processes_is_patched(tmp_path: Path, server: CaptureServer) -
 
 
 @posix
-def test_an_interpreter_without_boto_accel(tmp_path: Path) -> None:
-    """As the program it is refused; as a child of it, it runs as ever."""
+@pytest.mark.parametrize("there", [None, "a syntax of the future"])
+def test_an_interpreter_without_boto_accel(tmp_path: Path, there: str | None) -> None:
+    """
+    As the program it is refused; as a child of it, it runs as ever.
+
+    Likewise one that finds a boto_accel which is not for its version.
+    """
     other = Environment(tmp_path / "other")
+    if there:
+        (other.site_packages / "boto_accel").mkdir()
+        (other.site_packages / "boto_accel" / "__init__.py").write_text(there)
     command = console_script(tmp_path / "bin" / "foreign", other.python, "print('ran')\n")
     refused = run("--", command)
     assert (refused.returncode, refused.stdout) == (126, "")

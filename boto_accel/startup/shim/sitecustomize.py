@@ -23,7 +23,8 @@ if __name__ == "sitecustomize":
     finally:
         try:
             from boto_accel.startup.activation import activate
-        except ImportError as _error:
+        # Not there, or not for this Python, which then may not even read it.
+        except Exception as _error:
             # PROGRAM of startup/settings.py, which cannot be imported here.
             if os.environ.get("BOTO_ACCEL_PROGRAM_PID") == str(os.getpid()):
                 _what = sys.executable + " cannot import boto_accel (" + str(_error) + ")"
