@@ -242,7 +242,7 @@ def check_stock(client_class: str, stock: Any) -> None:
     """Declines calls whose stock is a wrapper of somebody's: fast, they would not come by there."""
     # botocore has a decorator of its own around it: `botocore.context.with_current_context`.
     if not _is_of(stock, "botocore", "aiobotocore"):
-        found = getattr(stock, "__wrapped__", stock)  # `_hook.as_function`
+        found = stock.__wrapped__ if _is_of(stock, "boto_accel") else stock  # `_hook.as_function`
         raise Declined(f"{client_class}._make_api_call is replaced{_by(found)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -66,6 +67,59 @@ def test_the_call_mocked(
                 assert len(server.requests) == sent + 1
                 undone = order == ("theirs", "theirs")
                 assert patch.stats.fast == fast + (in_force == {"ours"} and not undone)
+
+
+@in_each_order
+def test_a_wrapper_of_the_call(
+    order: Order, capture: Callable[..., CaptureServer], phases: Callable[..., Phases]
+) -> None:
+    """
+    A wrapper that calls what it found is called once a call wherever it is. On top of ours the
+    call is fast; beneath ours it would not be asked by one that is fast, so that is stock's.
+    """
+    server = capture(ANSWER)
+    seen: list[str] = []
+
+    @contextmanager
+    def wrapped() -> Iterator[None]:
+        found = BaseClient._make_api_call
+
+        @functools.wraps(found)
+        def log(self: Any, operation: str, params: Any) -> Any:
+            seen.append(operation)
+            return found(self, operation, params)
+
+        with mock.patch.object(BaseClient, "_make_api_call", log):
+            yield
+
+    patch = accelerate()
+    with make_client("sync", "s3", endpoint_url=server.endpoint_url) as s3:
+        for in_force in phases(order, patch, wrapped):
+            before = len(seen), patch.stats.fast
+            s3.head_object(Bucket="b", Key="k")
+            on_top = order.entered == "ours"
+            fast = "ours" in in_force and (on_top or in_force == {"ours"})
+            fast = fast and not (order == ("theirs", "theirs") and in_force == {"ours"})
+            assert len(seen) - before[0] == ("theirs" in in_force)
+            assert patch.stats.fast - before[1] == fast, in_force
+    reason = f"BaseClient._make_api_call is replaced by {__name__}"
+    assert set(patch.stats.reasons) <= {reason}
+    assert patch.stats.fallback == (order.entered == "theirs")
+    assert len(server.requests) == 5
+
+
+@pytest.mark.parametrize("entered", ["ours", "theirs"])
+def test_a_mock_of_the_call(entered: str, put_back: None) -> None:
+    """A Mock is called as in stock: without the client, which it is not bound to."""
+    name = "botocore.client.BaseClient._make_api_call"
+    contexts: dict[str, Any] = {"ours": accelerate(), "theirs": mock.patch(name)}
+    second = "theirs" if entered == "ours" else "ours"
+    with make_client("sync", "s3", endpoint_url="http://127.0.0.1:1") as s3:
+        with contexts[entered] as one, contexts[second] as other:
+            mocked = one if entered == "theirs" else other
+            mocked.return_value = {"ETag": "mocked"}
+            assert s3.head_object(Bucket="b", Key="k") == {"ETag": "mocked"}
+        mocked.assert_called_once_with("HeadObject", {"Bucket": "b", "Key": "k"})
 
 
 @in_each_order
