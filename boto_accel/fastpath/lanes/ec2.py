@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from boto_accel.fastpath.lanes import query
+from boto_accel.fastpath.lanes import query, xml_text
+from boto_accel.fastpath.lanes.scalars import Odd
 
 
 class FormCompiler(query.FormCompiler):
@@ -42,6 +43,17 @@ class RequestWriter(query.RequestWriter):
 
 class AnswerReader(query.AnswerReader):
     """See `boto_accel.fastpath.lanes`."""
+
+    def read_plain(self, tokens: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        at = xml_text.ROOT + 2
+        if tokens[at] != "requestId" or tokens.count("requestId") > 1:
+            raise Odd
+        if tokens[at + 2] != "/requestId":
+            raise Odd
+        members, end = self.read_tokens(tokens, xml_text.ROOT)
+        if end != len(tokens):
+            raise Odd
+        return members, {"RequestId": tokens[at + 1] or None}
 
     def read_ids(self, root: Any, metadata: dict[str, Any]) -> None:
         told = query.only_child(root, "requestId")

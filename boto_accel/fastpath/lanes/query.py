@@ -14,9 +14,10 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from boto_accel._compat import Declined
-from boto_accel.fastpath.lanes import rest, scalars, xml
+from boto_accel.fastpath.lanes import rest, scalars, xml, xml_text
 from boto_accel.fastpath.lanes.rest_xml import IN_HEAD
 from boto_accel.fastpath.lanes.scalars import INVALID, TOO_DEEP, Odd
+from boto_accel.fastpath.lanes.xml_rows import SHORTEST
 
 Form = dict[str, str]
 Put = Callable[[Any, str, Form], None]  # put(value, name of the field, form)
@@ -204,7 +205,9 @@ class AnswerReader:
         self._wrapper: str | None = None
         if shape is not None:
             self._wrapper = shape.serialization.get("resultWrapper")
-            self._read = xml.ReaderCompiler(read_timestamp, read_blob, IN_HEAD).structure(shape)
+            compiler = xml.ReaderCompiler(read_timestamp, read_blob, IN_HEAD)
+            self._read = compiler.structure(shape)
+            self.read_tokens = xml_text.Reader(shape, IN_HEAD, compiler.text).read
 
     def ids(self, headers: Mapping[str, str]) -> dict[str, Any]:
         """They are in the body."""
@@ -212,6 +215,15 @@ class AnswerReader:
 
     def read_body(self, body: bytes, result: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Put the members of *body* into *result*; Odd where botocore's parser should read it."""
+        if len(body) >= SHORTEST and self._read is not None:
+            try:
+                members, ids = self.read_plain(xml_text.tokens_of(body))
+            except (Odd, IndexError):  # it ends within an element
+                pass
+            else:
+                result.update(members)
+                metadata.update(ids)
+                return
         root = xml.parse(body)
         if self._read is not None:
             start = root
@@ -221,6 +233,25 @@ class AnswerReader:
                     raise Odd
             result.update(self._read(start))
         self.read_ids(root, metadata)
+
+    def read_plain(self, tokens: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(members, ids) of a long and plain document, in the order that services write them."""
+        at = xml_text.ROOT + 2
+        if tokens[at] != self._wrapper:
+            raise Odd
+        members, at = self.read_tokens(tokens, at)
+        ids: dict[str, Any] = {}
+        if tokens[at] == "ResponseMetadata":
+            at += 2
+            while (tag := tokens[at]) != "/ResponseMetadata":
+                if tokens[at + 2] != f"/{tag}" or tag in ids:
+                    raise Odd
+                ids[tag] = tokens[at + 1] or None
+                at += 4
+            at += 2
+        if tokens[at] != f"/{tokens[xml_text.ROOT]}" or at + 2 != len(tokens):
+            raise Odd
+        return members, ids
 
     def read_ids(self, root: Any, metadata: dict[str, Any]) -> None:
         """Source: `QueryParser._inject_response_metadata`."""

@@ -107,7 +107,7 @@ class _Speller:
     def __init__(self, text: Callable[[Any], scalars.Reader | None]) -> None:
         self._text = text
         self._groups = 0
-        self._scope: dict[str, Any] = {"plain": _plain}
+        self._scope: dict[str, Any] = {"plain": plain}
 
     def spelling(self, shape: Any, tags: str) -> Spelling | None:
         """None where the row is not made of structures, scalars and lists of one scalar."""
@@ -215,8 +215,8 @@ def tag_of(shape: Any, member_name: str) -> str:
     return str(shape.serialization.get("name", member_name))
 
 
-def _plain(text: str) -> str:
-    """*text* with its references resolved."""
+def plain(text: str) -> str:
+    """*text*, whose references are to the entities of XML alone, with these resolved."""
     for reference, character in _ENTITIES:
         if reference in text:
             text = text.replace(reference, character)
