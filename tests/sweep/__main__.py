@@ -39,7 +39,7 @@ def main() -> int:
     reports = [*known, *watched(console, left, journal, options.processes)]
     print_report(console, reports)
     if options.is_whole:
-        write_page(PAGE, reports, options.seed)
+        write_page(PAGE, reports, options.seed, options.cases)
         console.print(f"{PAGE} is written")
     return 1 if any(report.differences for report in reports) else 0
 
@@ -61,7 +61,7 @@ def parse() -> argparse.Namespace:
     if strangers := {*(options.service or ())} - {*available}:
         parser.error(f"botocore has no service {', '.join(sorted(strangers))}")
     options.services = options.service or available
-    options.is_whole = not options.service and options.world == "both" and options.cases == "long"
+    options.is_whole = not options.service and options.world == "both"
     return options
 
 

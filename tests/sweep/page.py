@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "parity.md"
 HEAD = """# Parity
 
 Written by `make sweep`, not by hand: {date}, botocore {botocore}, aiobotocore {aiobotocore},
-seed `{seed}`.
+seed `{seed}`, {kind} cases (`--cases`).
 
 Every operation of every service that botocore ships was called on a stock client and on one
 inside `accelerate()`, against an HTTP server on this machine, with parameters, answers and errors
@@ -32,7 +32,7 @@ back or was raised, is compared exactly.
 """
 
 
-def write_page(path: Path, reports: list[ServiceReport], seed: str) -> None:
+def write_page(path: Path, reports: list[ServiceReport], seed: str, kind: str) -> None:
     """The page of *reports*, which are of all services in both worlds."""
     everything = total(reports)
     text = HEAD.format(
@@ -40,6 +40,7 @@ def write_page(path: Path, reports: list[ServiceReport], seed: str) -> None:
         botocore=metadata.version("botocore"),
         aiobotocore=metadata.version("aiobotocore"),
         seed=seed,
+        kind=kind,
         services=len({report.service for report in reports}),
         cases=f"{everything.cases:,}",
     )
