@@ -163,10 +163,14 @@ def _obstacles() -> Iterator[tuple[str, str]]:
 
 def _origin(wrapper: Any) -> str:
     """The module that made *wrapper*, a function or an object of a wrapping library."""
-    if type(wrapper) is FunctionType:  # not isinstance: a wrapper of wrapt says that it is one
+    from boto_accel._compat import wrapper_in
+
+    inner = wrapper_in(wrapper)
+    function = getattr(inner, "__func__", inner)
+    if type(function) is FunctionType:
         # Not `__module__`, which `functools.wraps` takes over from what is wrapped.
-        return str(wrapper.__globals__.get("__name__", "an unknown module"))
-    return type(wrapper).__module__
+        return str(function.__globals__.get("__name__", "an unknown module"))
+    return type(function).__module__
 
 
 def find_neighbours() -> dict[str, str]:

@@ -71,16 +71,16 @@ def with_wrapt(stock: Any) -> Any:
     return wrapt.FunctionWrapper(stock, lambda wrapped, _, args, kwargs: wrapped(*args, **kwargs))
 
 
-@pytest.mark.parametrize(("wrap", "name"), [(with_function, __name__), (with_wrapt, "wrapt")])
+@pytest.mark.parametrize("wrap", [with_function, with_wrapt])
 def test_a_wrapper_at_the_hook_point_is_named(
-    monkeypatch: pytest.MonkeyPatch, wrap: Callable[[Any], Any], name: str
+    monkeypatch: pytest.MonkeyPatch, wrap: Callable[[Any], Any]
 ) -> None:
     from botocore.client import BaseClient
 
     monkeypatch.setattr(BaseClient, "_make_api_call", wrap(BaseClient._make_api_call))
     ended = click_testing.CliRunner().invoke(cli, ["doctor", "--json"])
     found = {each["name"]: each["reason"] for each in json.loads(ended.stdout)["in_the_way"]}
-    assert f"is wrapped by {name}" in found["wrapper of botocore"]
+    assert f"is wrapped by {__name__}" in found["wrapper of botocore"]
 
 
 def test_the_tables_name_what_the_json_names() -> None:
