@@ -32,7 +32,7 @@ from itertools import count
 from types import CodeType, FunctionType
 from typing import Any
 
-from boto_accel._imports import ImportWatch
+from boto_accel._imports import ImportWatch, followed
 from boto_accel._stack import Stack
 from boto_accel.errors import UnsupportedBotocoreError
 
@@ -218,6 +218,12 @@ class MethodSlot:
         ours, self._retire = self._wrap_with(as_function(current))
         self._owner, self._original, self._ours = owner, current, ours
         setattr(owner, self._place.name, ours)
+
+    def stock(self) -> Any:
+        """What ours calls stock, or would if it were put on now."""
+        _, current = self._owner_and_current()
+        in_place = self._ours is not None and lies_beneath(self._ours, current)
+        return self._original if in_place else current
 
     def undo(self) -> None:
         name = self._place.name
@@ -436,6 +442,9 @@ class LibraryHook:
     def check(self) -> None:
         self._calls.check()
 
+    def stock(self) -> Any:
+        return self._calls.stock()
+
     def install(self) -> None:
         self._calls.install()
         for slot in self._presigning:
@@ -461,7 +470,9 @@ def prepare() -> None:
     importlib.import_module(SYNC.signers_module)
     for place in MAKING:
         importlib.import_module(place.module)
-    if ASYNC.client_module in sys.modules:
+    # One that is followed is hooked when it is there (`on_aiobotocore`). To wait for it could be to
+    # wait for a thread that waits for this one, in the midst of importing botocore.client.
+    if ASYNC.client_module in sys.modules and ASYNC.client_module not in followed:
         importlib.import_module(ASYNC.client_module)  # waits if another thread is executing it
         importlib.import_module(ASYNC.signers_module)
 
@@ -476,7 +487,7 @@ def dismiss() -> None:
 def _on_first() -> None:
     _watch.start()  # prepared, but another patch may have been left since
     try:
-        hooks = [_sync_hook, *([_async_hook] if _is_imported(ASYNC.client_module) else [])]
+        hooks = [_sync_hook, *([_async_hook] if _is_there(ASYNC) else [])]
         for hook in hooks:
             hook.check()
         for hook in hooks:
@@ -488,9 +499,13 @@ def _on_first() -> None:
         raise
 
 
-def _is_imported(name: str) -> bool:
-    module = sys.modules.get(name)
-    return module is not None and not getattr(module.__spec__, "_initializing", False)
+def _is_there(target: Target) -> bool:
+    """
+    Whether there is a class to hook. The rest of its module may still be executed.
+
+    `on_aiobotocore` runs under the same lock when it has been: no order of the two leaves it out.
+    """
+    return hasattr(sys.modules.get(target.client_module), target.client_class)
 
 
 def _on_last() -> None:
@@ -499,6 +514,11 @@ def _on_last() -> None:
     for slot in _making:
         slot.undo()
     dismiss()
+
+
+def stock_of(is_async: bool) -> Any:
+    """The `_make_api_call` that calls are handed to: botocore's own, or somebody's wrapper."""
+    return (_async_hook if is_async else _sync_hook).stock()
 
 
 def on_aiobotocore() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from boto_accel import _compat
+from boto_accel import _compat, _hook
 from boto_accel._compat import Declined
 from boto_accel._patch import Patch
 from boto_accel._stack import Layer, Stock
@@ -335,7 +335,9 @@ def explain(client: Any, operation: str) -> Explanation:
         raise InvalidOptionError("operation", operation, "an operation of the client")
     is_async = _compat.is_async(client)
     try:
-        ClientState(client, is_async).plan(client, str(name))
+        known = ClientState(client, is_async)
+        known.check_stock(_hook.stock_of(is_async))
+        known.plan(client, str(name))
     except Declined as declined:
         return Explanation(False, declined.reason)
     return Explanation(True, "")

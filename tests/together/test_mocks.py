@@ -15,7 +15,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.stub import Stubber
 
-from boto_accel import accelerate
+from boto_accel import accelerate, explain
 from tests.fastpath.callers import open_caller
 from tests.servers.capture import CaptureServer, http_answer
 from tests.servers.clients import make_client
@@ -102,6 +102,11 @@ def test_a_wrapper_of_the_call(
             fast = fast and not (order == ("theirs", "theirs") and in_force == {"ours"})
             assert len(seen) - before[0] == ("theirs" in in_force)
             assert patch.stats.fast - before[1] == fast, in_force
+            told = explain(s3, "head_object")
+            # With ours off, what is on top now is what ours would be put around.
+            beneath = "theirs" in in_force and not (on_top and "ours" in in_force)
+            kept = order == ("ours", "ours") and in_force == {"theirs"}  # ours is there, inert
+            assert told.fast is (kept or not beneath), (in_force, told)
     reason = f"BaseClient._make_api_call is replaced by {__name__}"
     assert set(patch.stats.reasons) <= {reason}
     assert patch.stats.fallback == (order.entered == "theirs")
