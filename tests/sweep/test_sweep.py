@@ -157,7 +157,7 @@ def test_the_page_has_a_row_for_each_protocol(tmp_path: Path) -> None:
     report = ServiceReport("sqs", "json", "sync")
     report.counts.operations, report.counts.cases, report.counts.equal = 23, 1500, 1499
     report.counts.fallbacks["proxies"] += 1
-    write_page(tmp_path / "parity.md", [report], "0")
+    write_page(tmp_path / "parity.md", [report], "0", "short")
     written = (tmp_path / "parity.md").read_text()
     assert "| json, sync | 23 | 1,500 | 1,499 | 1 | 0 | 0 |" in written
     assert "| json, sync | proxies | 1 |" in written
