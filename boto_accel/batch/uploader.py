@@ -32,6 +32,7 @@ from boto_accel.batch.waiters import Waiter, resolve_all
 logger = logging.getLogger("boto_accel")
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 30.0  # seconds between attempts; doubled, with jitter
+_jitter = random.Random()  # of our own: numbers drawn of the global one are the user's
 ATTEMPTS = 3  # of one batch, on top of the client's own, before those who wait are told
 
 
@@ -167,7 +168,7 @@ class Uploader:
             if segment.failures % ATTEMPTS == 0:
                 resolve_all(_taken(segment), BatchUploadError(len(self._waiting), kind))
             pause = min(LONGEST_PAUSE_S, self._first_pause * 2 ** min(segment.failures - 1, 16))
-            deadline = time.monotonic() + pause * random.uniform(0.5, 1)
+            deadline = time.monotonic() + pause * _jitter.uniform(0.5, 1)
             while not self._is_closed and (left := deadline - time.monotonic()) > 0:
                 if self._hurry and left > self._first_pause:
                     deadline = time.monotonic() + self._first_pause

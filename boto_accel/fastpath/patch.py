@@ -39,6 +39,8 @@ class Presigner(NamedTuple):
     slow: Callable[..., Any]
 
 
+_draw = random.Random()  # of our own: numbers drawn of the global one are the user's
+
 PRESIGNERS = {
     presign.FUNCTION: Presigner(
         PresignPlan, presign.asked, presign.name_of, presign.quick, presign.slow
@@ -129,7 +131,7 @@ class Accelerate(Patch):
             result = run(steps)
         elif answers.after_call:
             answers.finish_quietly(result, reply.status, call.context_after(prepared))
-        if self.shadow_share and random.random() < self.shadow_share:
+        if self.shadow_share and _draw.random() < self.shadow_share:
             shadow.check(self.stats, stock, client, prepared, result)
         return result
 
@@ -190,7 +192,7 @@ class Accelerate(Patch):
             result = await arun(steps)
         elif answers.after_call:
             answers.finish_quietly(result, reply.status, call.context_after(prepared))
-        if self.shadow_share and random.random() < self.shadow_share:
+        if self.shadow_share and _draw.random() < self.shadow_share:
             await shadow.acheck(self.stats, stock, client, prepared, result)
         return result
 

@@ -31,6 +31,7 @@ from boto_accel.redis_store.state import ClientState, state_of
 from boto_accel.redis_store.store import Options, Reply, Store, TroubleError
 from boto_accel.redis_store.troubles import is_tried_again, translated
 
+_jitter = random.Random()  # of our own: numbers drawn of the global one are the user's
 _LONGEST_DELAY_S = 20.0  # seconds; `botocore.retries.standard.ExponentialBackoff`
 
 
@@ -149,7 +150,7 @@ def _delay(state: ClientState, retries: int) -> float:
     Seconds. Source: `botocore.retryhandler.delay_exponential` with the base "rand" of
     `data/_retry.json`; `botocore.retries.standard.ExponentialBackoff`.
     """
-    delay = random.random() * 2.0**retries
+    delay = _jitter.random() * 2.0**retries
     return delay if state.is_legacy else min(delay, _LONGEST_DELAY_S)
 
 
