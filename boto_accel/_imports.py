@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# Names of modules that are being executed, and after which somebody is told: nobody needs to wait
+# for them. Guarded by the GIL, or the lock of the set; only one thread executes a module.
+followed: set[str] = set()
+
+
 class ImportWatch:
     """
     A finder that calls *then* once the module *name* has been executed.
@@ -65,8 +70,12 @@ class ImportWatch:
 
         def exec_module(module: ModuleType) -> None:
             loader.exec_module = execute
-            execute(module)
-            if module.__name__ == self._name:
-                self._then()
+            followed.add(module.__name__)
+            try:
+                execute(module)
+                if module.__name__ == self._name:
+                    self._then()
+            finally:
+                followed.discard(module.__name__)
 
         loader.exec_module = exec_module

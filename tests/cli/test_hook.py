@@ -126,6 +126,38 @@ def test_whatever_imports_botocore_finds_it_patched(environment: Environment, fi
     assert ended.stderr == ""
 
 
+IN_THREADS = """
+import importlib, threading
+names = ["aiobotocore.session", "boto3", "botocore.client", "aiobotocore.client", "botocore.stub"]
+together = threading.Barrier(len(names))
+failures = []
+
+def load(name):
+    together.wait()
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failures.append((name, error))
+
+threads = [threading.Thread(target=load, args=(name,)) for name in names]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+import aiobotocore.client, botocore.client
+for owner in (botocore.client.BaseClient, aiobotocore.client.AioBaseClient):
+    print(owner._make_api_call.__globals__["__name__"])
+print(failures)
+"""
+
+
+@pytest.mark.aiobotocore
+def test_threads_that_import_at_once_find_it_patched(environment: Environment) -> None:
+    """Each waits for modules of the others: ours must not be the one wait too many."""
+    code, out, err = python(environment, IN_THREADS, BOTO_ACCEL="accelerate")
+    assert (code, out.split(), err) == (0, ["boto_accel._hook", "boto_accel._hook", "[]"], "")
+
+
 def test_by_environment_alone(
     environment: Environment, capture: Callable[..., CaptureServer], tmp_path: Path
 ) -> None:
