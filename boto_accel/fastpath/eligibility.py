@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Container, Iterable
-from itertools import chain
-from operator import attrgetter, is_, itemgetter
-from types import FunctionType
+from operator import attrgetter, is_
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 from botocore.history import get_global_history_recorder
@@ -199,43 +198,29 @@ class Seams:
     """The functions of stock's way, and whether they are botocore's own."""
 
     def __init__(self, is_async: bool) -> None:
-        names = _ASYNC_SEAMS if is_async else _SEAMS
-        found: dict[type, list[str]] = {}  # by class: one look at each class a call
-        for module, owner, attribute in names:
+        self._classes = SimpleNamespace()
+        self._names = _ASYNC_SEAMS if is_async else _SEAMS
+        for module, owner, attribute in self._names:
             cls = getattr(sys.modules.get(module), owner, None)
             if cls is None or not hasattr(cls, attribute):
                 raise Declined(f"botocore internals differ: no {owner}.{attribute}")
-            found.setdefault(cls, []).append(attribute)
-        self._names = found
-        self._looks = [_look(cls, attributes) for cls, attributes in found.items()]
-        self._genuine: tuple[Any, ...] = (None,) * len(names)  # once all were botocore's own
+            setattr(self._classes, owner, cls)
+        # All of them in one call. An inherited one is found until somebody puts a function of
+        # theirs onto the subclass (X-Ray).
+        self._read = attrgetter(*(f"{owner}.{attribute}" for _, owner, attribute in self._names))
+        self._genuine: tuple[Any, ...] = (None,) * len(self._names)  # once all are botocore's own
 
     def check(self) -> None:
         """Declines while one of them is replaced."""
-        current = chain.from_iterable([look(where) for look, where in self._looks])
         # By identity: a wrapper of wrapt is equal to what it wraps.
-        if not all(map(is_, current, self._genuine)):
-            self._check_each()
+        if not all(map(is_, self._read(self._classes), self._genuine)):
+            self._check_each(self._read(self._classes))
 
-    def _check_each(self) -> None:
-        current = tuple(chain.from_iterable([look(where) for look, where in self._looks]))
-        places = [(cls, name) for cls, names in self._names.items() for name in names]
-        for (cls, name), value in zip(places, current, strict=True):
-            if not _is_genuine(cls, value):
-                raise Declined(f"{cls.__name__}.{name} is replaced{_by(value)}")
+    def _check_each(self, current: tuple[Any, ...]) -> None:
+        for (_, owner, attribute), value in zip(self._names, current, strict=True):
+            if not _is_genuine(getattr(self._classes, owner), value):
+                raise Declined(f"{owner}.{attribute} is replaced{_by(value)}")
         self._genuine = current
-
-
-def _look(cls: type, names: list[str]) -> tuple[Callable[[Any], Any], Any]:
-    """(what reads *names* as a tuple, where): in the dict of *cls* at half the price of *cls*."""
-    # Inherited, until somebody puts a function of theirs onto the subclass (X-Ray).
-    own = all(name in vars(cls) for name in names)
-    getter: Callable[..., Callable[[Any], Any]] = itemgetter if own else attrgetter
-    where = vars(cls) if own else cls
-    if len(names) == 1:
-        read = getter(names[0])
-        return (lambda there: (read(there),)), where
-    return getter(*names), where
 
 
 def check_stock(client_class: str, stock: Any) -> None:
