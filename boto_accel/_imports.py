@@ -70,6 +70,10 @@ class ImportWatch:
 
         def exec_module(module: ModuleType) -> None:
             loader.exec_module = execute
+            if module.__name__ in followed:
+                # A finder of another tool has asked all finders, us a second time.
+                execute(module)
+                return
             followed.add(module.__name__)
             try:
                 execute(module)
