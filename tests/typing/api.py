@@ -13,19 +13,24 @@ from typing_extensions import assert_type
 
 import boto_accel
 from boto_accel import (
+    AsyncDatabase,
+    AsyncTable,
     BatchReader,
     BotoAccelError,
+    Database,
     InvalidOptionError,
     MissingExtraError,
     PatchStateError,
     S3BatchPutClient,
     Stats,
+    Table,
     UnroutableError,
     UnsupportedBotocoreError,
     accelerate,
     batch_puts,
     botocache_context,
     explain,
+    redis_s3,
     route_s3,
 )
 from boto_accel.batch import BatchObjectRef, BatchPatch
@@ -63,6 +68,26 @@ def routes() -> None:
         client.get_object(Bucket="b", Key="k")
     except UnroutableError as error:
         assert_type(error.rule, str)
+
+
+def redis() -> None:
+    with redis_s3(default_ttl=60, clients=client):
+        pass
+    redis_s3(60)  # type: ignore[call-arg]
+
+
+def tables() -> None:
+    database = Database("b", client=client)
+    assert_type(database.tables, list[str])
+    table = Table("t", database, columns={"country": str, "id": int})
+    assert_type(table.select(country="UK", id=1), bytes)
+    assert_type(table.query(country="UK"), list[dict[str, Any]])
+    assert_type(table.count(), int)
+
+
+async def async_tables() -> None:
+    table = AsyncTable("t", AsyncDatabase("b", client=client), ["country", "id"])
+    assert_type(await table.select(country="UK", id=1), bytes)
 
 
 def cache() -> None:
