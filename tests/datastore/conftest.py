@@ -66,7 +66,7 @@ def store(request: pytest.FixtureRequest) -> tuple[Store, Any]:
 def world(store: tuple[Store, Any], flavour: str) -> Iterator[World]:
     """An empty database of each store, in each world."""
     kind, server = store
-    with kind.around(), open_world(flavour, **server.client_options) as world:
+    with kind.around(server.client_options), open_world(flavour, **server.client_options) as world:
         yield world
 
 

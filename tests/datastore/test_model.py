@@ -49,7 +49,7 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.server.reset()
-        self.stack.enter_context(self.kind.around())
+        self.stack.enter_context(self.kind.around(self.server.client_options))
         options = self.server.client_options
         self.world = self.stack.enter_context(open_world(self.flavour, **options))
         self.do = self.world.do

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 from hypothesis import HealthCheck, settings
 
-from boto_accel import accelerate, botocache_context
+from boto_accel import accelerate, batch_puts, botocache_context
 from boto_accel.datastore import AsyncDatabase, AsyncTable, Database, Table
 from boto_accel.redis_store.patch import redis_s3
 from tests.fastpath.callers import Caller, open_caller
@@ -22,30 +24,48 @@ BUCKET = "database"
 steady = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
+Options = dict[str, Any]  # of the clients of a server
+
+
 @dataclass(frozen=True)
 class Store:
-    """around: the patches in force; server: the fixture that has its `client_options`."""
+    """
+    around: the patches in force; server: the fixture that has its `client_options`; replaces:
+    whether a row can be replaced on the condition of its ETag.
+    """
 
-    around: Callable[[], AbstractContextManager[Any]]
+    around: Callable[[Options], AbstractContextManager[Any]]
     server: str = "moto_server"
+    replaces: bool = True
 
 
-def _cached() -> AbstractContextManager[Any]:
+def _cached(_: Options) -> AbstractContextManager[Any]:
     return botocache_context(cache="memory://")
 
 
 @contextmanager
-def _accelerated_and_cached() -> Iterator[None]:
-    with accelerate(), _cached():
+def _accelerated_and_cached(options: Options) -> Iterator[None]:
+    with accelerate(), _cached(options):
         yield
 
 
+@contextmanager
+def _batched(options: Options) -> Iterator[None]:
+    """Rows are in batches of a few, in another bucket."""
+    with open_caller("sync", **options) as caller, TemporaryDirectory() as folder:
+        caller("create_bucket", Bucket="batches")
+        into = f"s3://batches/{uuid4().hex}/"
+        with batch_puts(f"s3://{BUCKET}/*", into, spool_dir=f"{folder}/spool", max_count=3):
+            yield
+
+
 STORES = {
-    "plain": Store(nullcontext),
-    "accelerated": Store(accelerate),
+    "plain": Store(lambda _: nullcontext()),
+    "accelerated": Store(lambda _: accelerate()),
     "cached": Store(_cached),
     "accelerated and cached": Store(_accelerated_and_cached),
-    "redis": Store(redis_s3, "redis_server"),
+    "batched": Store(_batched, replaces=False),
+    "redis": Store(lambda _: redis_s3(), "redis_server"),
 }
 
 
