@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from redis import Redis
@@ -94,7 +95,5 @@ def fast_server() -> Iterator[Target]:
 @pytest.fixture
 def bench(fast_server: Target) -> Iterator[World]:
     options: dict[str, Any] = fast_server.client_arguments()
-    with open_world("sync", BUCKET, **options) as world:
+    with open_world("sync", f"{BUCKET}-{uuid4().hex}", **options) as world:
         yield world
-        for table in world.database.tables:
-            world.database.drop_table(table)

@@ -114,7 +114,6 @@ class World:
             each.stats = self.patches["direct"].stats  # one count of all
         self.tally = Tally()
         self._clients: dict[tuple[str, str], Any] = {}
-        self._turn = 0  # the engines take turns
         resolve_localhost(patch)
 
     def compare(self, setup: ClientSetup, call: Request) -> Pair:
@@ -122,8 +121,8 @@ class World:
         stock = self._see(self._client(setup, "stock"), call)
         fast = {}
         went_fast = True
-        self._turn += 1
-        for http in engines_of(self.flavour, call.method, self._turn):
+        # The same ones for calls alike: clients learn of redirects.
+        for http in engines_of(self.flavour, f"{call.method} {setup!r}"):
             with self.patches[http] as entered:
                 before = entered.stats.fast
                 fast[http] = self._see(self._client(setup, http), call)
