@@ -4,6 +4,9 @@ Writes the tables of docs/benchmark.md from reports of `boto-accel bench --json`
     boto-accel bench --json docs/measured/usual.json
     boto-accel bench --http all --only 'aiobotocore/http/*/1KiB/c32/asyncio' \\
         --json docs/measured/engines.json
+    boto-accel bench --only '*/dynamodb-*/*' --only '*/sqs-*/*' --only '*/lambda-*/*' \\
+        --only '*/stepfunctions-*/*' --only '*/sts-*/*' --only '*/ec2-*/*' \\
+        --json docs/measured/services.json
     python tools/benchmark_page.py [--check]
 
 --check writes nothing; the exit code is 1 where the page is not what it would write.
@@ -21,7 +24,7 @@ from typing import Any
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = DOCS / "benchmark.md"
-REPORTS = {"usual": DOCS / "measured" / "usual.json", "engines": DOCS / "measured" / "engines.json"}
+REPORTS = {name: DOCS / "measured" / f"{name}.json" for name in ("usual", "engines", "services")}
 # One part of the page: <!-- generated: usual --> … <!-- /generated -->
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 
@@ -53,7 +56,26 @@ def page_with(page: str, reports: dict[str, dict[str, Any]]) -> str:
 
 
 def usual(report: dict[str, Any]) -> str:
-    compared = table(
+    beside = table(
+        ("beside them", "µs", "calls/s"),
+        (
+            (
+                row["case"],
+                f"{row['alone']['cpu_us']:,.1f}",
+                f"{row['alone']['per_second']:,.0f}",
+            )
+            for row in report["beside"]
+        ),
+    )
+    return f"{compared(report)}\n{beside}\n{footer(report)}"
+
+
+def services(report: dict[str, Any]) -> str:
+    return f"{compared(report)}\n{footer(report)}"
+
+
+def compared(report: dict[str, Any]) -> str:
+    return table(
         ("case", "stock µs", "ours µs", "ratio", "stock calls/s", "ours calls/s"),
         (
             (
@@ -67,18 +89,6 @@ def usual(report: dict[str, Any]) -> str:
             for row in report["results"]
         ),
     )
-    beside = table(
-        ("beside them", "µs", "calls/s"),
-        (
-            (
-                row["case"],
-                f"{row['alone']['cpu_us']:,.1f}",
-                f"{row['alone']['per_second']:,.0f}",
-            )
-            for row in report["beside"]
-        ),
-    )
-    return f"{compared}\n{beside}\n{footer(report)}"
 
 
 def engines(report: dict[str, Any]) -> str:
@@ -99,7 +109,7 @@ def engines(report: dict[str, Any]) -> str:
     return f"{rows}\n{footer(report)}"
 
 
-PARTS = {"usual": usual, "engines": engines}
+PARTS = {"usual": usual, "engines": engines, "services": services}
 
 
 def table(header: Row, rows: Iterable[Row], words: int = 1) -> str:
