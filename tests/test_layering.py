@@ -108,13 +108,14 @@ CALLED_OUTSIDE_COMPAT: dict[str, set[str]] = {
     "fastpath/endpoints.py": {"_choose_signer", "_resolve_endpoint_ruleset"},
     "fastpath/lanes/scalars.py": {
         "_convert_header_value",
+        "_convert_timestamp_to_str",
+        "_get_base64",
         "_get_uri_and_query_string_value",
+        "_handle_float",
         "_validate",
     },
     "fastpath/lanes/json_values.py": {"_convert_timestamp_to_str", "_get_base64", "_handle_float"},
-    "fastpath/lanes/query.py": {"_convert_timestamp_to_str", "_get_base64", "_handle_float"},
     "fastpath/lanes/rpc_v2_cbor.py": {"_serialize_type_timestamp"},
-    "fastpath/lanes/xml.py": {"_convert_timestamp_to_str", "_get_base64", "_handle_float"},
     "fastpath/proof.py": {"_raw"},
     "fastpath/stock.py": {
         "_content",

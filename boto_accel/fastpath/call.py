@@ -124,9 +124,7 @@ def prepare_slowly(
     """Run parameter handlers, resolve the endpoint, prove the plan: whatever is missing."""
     context = dict(plan.context)
     settled = None
-    if not plan.runs_parameter_handlers:
-        params = plan.with_tokens(params)
-    stocks = params  # what stock is given, should it be asked
+    # stocks: what stock is given, should it be asked
     if plan.runs_parameter_handlers:
         try:
             stocks = params = yield client._emit_api_params(
@@ -137,6 +135,7 @@ def prepare_slowly(
         settled = context
         variant = plan.variant(tuple(params), settled=True)
     else:
+        stocks = params = plan.with_tokens(params)
         variant = plan.variant(tuple(params))
         if variant.triggered:
             params = run_triggered(plan, variant, dict(params), context)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -51,7 +50,7 @@ class FormCompiler:
             return self.list_of(shape)
         if type_name == "map":
             return self._map(shape)
-        to_text = self._to_text(shape)
+        to_text = scalars.text_writer(shape, self._serializer)
 
         def put(value: Any, name: str, form: Form) -> None:
             form[name] = to_text(value)
@@ -133,27 +132,6 @@ class FormCompiler:
                 put_value(item, f"{name}{entry}.{number}.{value_name}", form)
 
         return put
-
-    def _to_text(self, shape: Any) -> scalars.Writer:
-        type_name = shape.type_name
-        serializer = self._serializer
-        if type_name == "string":
-            return scalars.string_writer(shape)
-        if type_name in ("integer", "long"):
-            return scalars.number_writer(shape)
-        if type_name == "boolean":
-            return scalars.boolean_writer(shape)
-        if type_name in ("float", "double"):
-            check = scalars.checked((float, Decimal, int), shape)
-            return scalars.quiet(lambda value: str(serializer._handle_float(check(value))))
-        if type_name == "blob":
-            return scalars.quiet(lambda value: serializer._get_base64(scalars.blob(value)))
-        if type_name == "timestamp":
-            timestamp_format = shape.serialization.get("timestampFormat")
-            return scalars.quiet(
-                lambda value: str(serializer._convert_timestamp_to_str(value, timestamp_format))
-            )
-        raise Declined(f"input of type {type_name}")
 
 
 def check_list(value: Any, least: int) -> None:

@@ -163,6 +163,28 @@ def query_writer(shape: Any, serializer: Any) -> Writer:
     )
 
 
+def text_writer(shape: Any, serializer: Any) -> Writer:
+    """For a scalar in XML or in a form: `RestXMLSerializer` and `QuerySerializer` agree on it."""
+    type_name = shape.type_name
+    if type_name == "string":
+        return string_writer(shape)
+    if type_name in _NUMBERS:
+        return number_writer(shape)
+    if type_name == "boolean":
+        return boolean_writer(shape)
+    if type_name == "timestamp":
+        timestamp_format = shape.serialization.get("timestampFormat")
+        return other_writer(
+            shape,
+            lambda value: str(serializer._convert_timestamp_to_str(value, timestamp_format)),
+        )
+    if type_name == "blob":
+        return other_writer(shape, serializer._get_base64)
+    if type_name in ("float", "double"):
+        return other_writer(shape, lambda value: str(serializer._handle_float(value)))
+    raise Declined(f"input of type {type_name}")
+
+
 def text_reader(
     shape: Any,
     read_timestamp: Reader,

@@ -162,7 +162,7 @@ class WriterCompiler:
         return write
 
     def _scalar(self, shape: Any, name: str) -> ElementWriter:
-        to_text = self._to_text(shape)
+        to_text = scalars.text_writer(shape, self._serializer)
         opening, ending = f"<{name}{_namespace(shape)}", f"</{name}>"
 
         def write(value: Any, append: Append) -> None:
@@ -170,27 +170,6 @@ class WriterCompiler:
             append(f"{opening}>{text}{ending}" if text else f"{opening} />")
 
         return write
-
-    def _to_text(self, shape: Any) -> scalars.Writer:
-        type_name = shape.type_name
-        serializer = self._serializer
-        if type_name == "string":
-            return scalars.string_writer(shape)
-        if type_name in ("integer", "long"):
-            return scalars.number_writer(shape)
-        if type_name == "boolean":
-            return scalars.boolean_writer(shape)
-        if type_name == "timestamp":
-            timestamp_format = shape.serialization.get("timestampFormat")
-            return scalars.other_writer(
-                shape,
-                lambda value: str(serializer._convert_timestamp_to_str(value, timestamp_format)),
-            )
-        if type_name == "blob":
-            return scalars.other_writer(shape, serializer._get_base64)
-        if type_name in ("float", "double"):
-            return scalars.other_writer(shape, lambda value: str(serializer._handle_float(value)))
-        raise Declined(f"input of type {type_name}")
 
 
 def _write(append: Append, opening: str, inner: list[str], ending: str) -> None:
