@@ -23,6 +23,8 @@ client: `get_object`, `head_object`, `list_objects_v2`, `put_object` of bytes an
 1 MiB. They are made by stock and inside `accelerate()`. The result or the exception (its class,
 bases, text and `response`) and the requests that the server saw have to be equal, and no more
 sockets may be left open than by stock. A connection that is refused is tried besides.
+`make test` takes `direct` and, in each retry mode, another of the other engines;
+`make test-engines` takes all.
 
 * *sync*, *async*: the worlds in which it is tried; async over the engines direct, aiohttp and
   aiosonic. Clients with adaptive retries are stock's, whose rate limiter sees each request.
