@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         UnsupportedBotocoreError,
     )
     from boto_accel.fastpath.patch import accelerate, explain
-    from boto_accel.redis_store.errors import UnpresignableError
+    from boto_accel.redis_store.errors import NotInForceError, UnpresignableError
     from boto_accel.redis_store.patch import redis_s3
     from boto_accel.router.errors import UnroutableError
     from boto_accel.router.patch import route_s3
@@ -44,6 +44,7 @@ __all__ = [
     "Database",
     "InvalidOptionError",
     "MissingExtraError",
+    "NotInForceError",
     "PatchStateError",
     "S3BatchPutClient",
     "Stats",
@@ -68,6 +69,7 @@ _HOMES = {
     "Database": "datastore.database",
     "InvalidOptionError": "errors",
     "MissingExtraError": "errors",
+    "NotInForceError": "redis_store.errors",
     "PatchStateError": "errors",
     "S3BatchPutClient": "batch.client",
     "Stats": "stats",

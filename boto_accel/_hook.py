@@ -79,13 +79,15 @@ MAKING = (
     Place("botocore", "botocore.endpoint_provider", "EndpointProvider", "__init__"),
     Place("botocore", "botocore.hooks", "BaseEventHooks", "_verify_accept_kwargs"),
     Place("botocore", "botocore.hooks", "EventAliaser", "__init__"),
+    Place("botocore", "botocore.client", "ClientEndpointBridge", "resolve"),
 )
 
 
 class _Nobody:
     """What a retired wrapper reads in place of the stack: no patch is in force, ever."""
 
-    send = asend = make = None
+    send = asend = None
+    make: Mapping[str, Any] = {}
 
 
 # Wrapping the API calls
@@ -149,7 +151,7 @@ def wrap_making(
     source: Any = stack
 
     def making(self: Any, *args: Any, **kwargs: Any) -> Any:
-        make = source.make
+        make = source.make.get(name)
         if make is None:
             return original(self, *args, **kwargs)
         return make(name, original, self, args, kwargs)

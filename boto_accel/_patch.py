@@ -35,6 +35,7 @@ class Patch:
     """
 
     layer: ClassVar[Layer]
+    makes: ClassVar[frozenset[str]] = frozenset()  # names of `_hook.MAKING` that `make` answers
 
     def __init__(
         self, *, clients: Any = None, services: Any = None, operations: Any = None
@@ -101,9 +102,9 @@ class Patch:
         kwargs: Mapping[str, Any],
     ) -> Any:
         """
-        What the method *name* ("Loader.load_data") of *owner* returns: one of `_hook.MAKING`.
+        What the method *name* ("Loader.load_data") of *owner* returns: one of `makes`.
 
-        The first patch that has a `make` takes it for all clients, however it is narrowed.
+        The first patch that has the name takes it for all clients, however it is narrowed.
         """
         return stock(owner, *args, **kwargs)
 
@@ -120,7 +121,7 @@ class Patch:
         return self.unrestricted or self._narrowing.admits(client, operation)
 
     def takes_part(self, method: str) -> bool:
-        """Whether the subclass has a `presign`, `apresign` or `make` (*method*) of its own."""
+        """Whether the subclass has a `presign` or `apresign` (*method*) of its own."""
         return getattr(type(self), method) is not getattr(Patch, method)
 
     # What a user does

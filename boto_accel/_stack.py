@@ -47,7 +47,8 @@ class Stack:
     on_last: called after the last patch has gone.
 
     `send` and `asend` are what the hooks of the API calls call, `presign` and `apresign` those of
-    presigning, `make` those of making clients; None where no patch in force has a part in it.
+    presigning; None where no patch in force has a part in it. `make` has those of making clients,
+    by the name of the method.
     """
 
     def __init__(self, on_first: Callable[[], None], on_last: Callable[[], None]) -> None:
@@ -59,7 +60,7 @@ class Stack:
         self.asend: Send | None = None
         self.presign: Presign | None = None
         self.apresign: Presign | None = None
-        self.make: Make | None = None
+        self.make: Mapping[str, Make] = {}
         self._on_first = on_first
         self._on_last = on_last
         self._opened = False
@@ -89,7 +90,7 @@ class Stack:
             after = step(before)
             send, asend = sender(after, "send"), sender(after, "asend")
             presign, apresign = presigner(after, "presign"), presigner(after, "apresign")
-            make = maker(after)
+            make = makers(after)
         self.active = after
         self.send, self.asend = send, asend
         self.presign, self.apresign = presign, apresign
@@ -192,13 +193,10 @@ def _presigned_operation(stock: Callable[..., Any], args: tuple[Any, ...]) -> st
     return method if isinstance(method, str) else ""  # stock says what is wrong with it
 
 
-def maker(active: tuple[Patch, ...]) -> Make | None:
+def makers(active: tuple[Patch, ...]) -> dict[str, Make]:
     """
-    What has a part in making clients while *active* is in force: the first patch that has one.
+    What has a part in making clients while *active* is in force: of each method the first patch.
 
     Narrowed or not, since there is no client yet to narrow by, and what is made is the same.
     """
-    for patch in active:
-        if patch.takes_part("make"):
-            return patch.make
-    return None
+    return {name: patch.make for patch in reversed(active) for name in patch.makes}

@@ -43,7 +43,7 @@ _EVENTS = (
     "needs-retry",
     "after-call",
 )
-_OWN = frozenset(["botocore", "aiobotocore"])
+_OWN = frozenset(["botocore", "aiobotocore", "boto_accel"])
 # Handlers that are methods of theirs have no state that matters; of anybody else they may have.
 _KNOWN = frozenset(["boto3", "aioboto3", "s3transfer", "moto"])
 

@@ -59,6 +59,7 @@ ENDPOINT_HANDLERS = frozenset(
         "customize_endpoint_resolver_builtins",
         "S3RegionRedirectorv2.redirect_from_cache",
         "AioS3RegionRedirectorv2.redirect_from_cache",
+        "refuse_unserved",  # ours: of URLs that botocore resolves to none (redis_store)
     )
 )
 
@@ -142,6 +143,7 @@ PURE_AFTER_CALL = frozenset(
 )
 
 _HOMES = ("botocore", "aiobotocore", "s3transfer")
+_HANDLERS_OF = (*_HOMES, "boto_accel")
 
 
 def name_of(handler: Handler) -> str | None:
@@ -149,7 +151,7 @@ def name_of(handler: Handler) -> str | None:
     function = getattr(handler, "__func__", handler)
     name = getattr(function, "__qualname__", None) or type(handler).__qualname__
     home = getattr(function, "__module__", None) or type(handler).__module__
-    if not isinstance(home, str) or home.partition(".")[0] not in _HOMES:
+    if not isinstance(home, str) or home.partition(".")[0] not in _HANDLERS_OF:
         return None
     if home in _FOREIGN_MODULES:
         return None

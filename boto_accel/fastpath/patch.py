@@ -61,6 +61,7 @@ class Accelerate(Patch):
     """See `accelerate`."""
 
     layer = Layer.SEND
+    makes = frozenset(MAKERS)
 
     def __init__(self, http: str, shadow_share: float, **narrowing: Any) -> None:
         super().__init__(**narrowing)

@@ -1,9 +1,12 @@
 """
 BotoAccelError
-└── UnpresignableError    a URL was asked for that Redis cannot serve
+├── UnpresignableError    a URL was asked for that Redis cannot serve
+└── NotInForceError       no redis_s3() served a call; also botocore's EndpointResolutionError
 """
 
 from __future__ import annotations
+
+from botocore.exceptions import EndpointResolutionError
 
 from boto_accel.errors import BotoAccelError
 
@@ -20,3 +23,23 @@ class UnpresignableError(BotoAccelError):
             f"{self.method}: an object in Redis has no URL that a browser could open; "
             "hand the object itself over, or use a client of a real S3"
         )
+
+
+class NotInForceError(BotoAccelError, EndpointResolutionError):  # type: ignore[misc]
+    """
+    A client of *endpoint_url* (shown without user, password and options) was used, and no
+    `redis_s3()` in force took the call.
+
+    Also an EndpointResolutionError, which is what botocore raises for such a URL: an `except` of
+    botocore's errors holds whether this package is imported or not.
+    """
+
+    fmt = (
+        "endpoint_url={endpoint_url!r}: no redis_s3() is in force for this call. Make it within "
+        "`with boto_accel.redis_s3():`, or put it into force for good with "
+        "`boto_accel.redis_s3().install()`"
+    )
+
+    def __init__(self, endpoint_url: str) -> None:
+        EndpointResolutionError.__init__(self, endpoint_url=endpoint_url)
+        self.endpoint_url = endpoint_url

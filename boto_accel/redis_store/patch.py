@@ -30,6 +30,8 @@ from boto_accel.redis_store.semantics import Refusal
 from boto_accel.redis_store.state import ClientState, state_of
 from boto_accel.redis_store.store import Options, Reply, Store, TroubleError
 from boto_accel.redis_store.troubles import is_tried_again, translated
+from boto_accel.redis_store.unserved import watch_sessions
+from boto_accel.redis_store.urls import is_ours, with_host
 
 _jitter = random.Random()  # of our own: numbers drawn of the global one are the user's
 _LONGEST_DELAY_S = 20.0  # seconds; `botocore.retries.standard.ExponentialBackoff`
@@ -39,6 +41,7 @@ class RedisPatch(Patch):
     """See `redis_s3`, which makes it."""
 
     layer = Layer.STORE
+    makes = frozenset(["ClientEndpointBridge.resolve"])
 
     def __init__(
         self, options: Options, *, clock: Callable[[], float] = time.time, **narrowing: Any
@@ -128,6 +131,21 @@ class RedisPatch(Patch):
             return await stock(client, *args, **kwargs)
         raise UnpresignableError(stock.__name__)
 
+    def make(
+        self,
+        name: str,
+        stock: Callable[..., Any],
+        owner: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        """Where a client's endpoint is: with a host, without which botocore makes no client."""
+        resolved = stock(owner, *args, **kwargs)
+        url = resolved["endpoint_url"]
+        if resolved["service_name"] != "s3" or not is_ours(url):
+            return resolved
+        return {**resolved, "endpoint_url": with_host(url)}
+
 
 class _FinalRefusal(Exception):
     def __init__(self, refusal: Refusal, retries: int, *, is_last: bool) -> None:
@@ -207,3 +225,6 @@ def _is_seconds(value: object) -> bool:
         and not isinstance(value, bool)
         and 0.001 <= value <= 3_000_000_000
     )
+
+
+watch_sessions()  # so a client that no patch serves says so: the one effect of an import

@@ -3,18 +3,19 @@ What an endpoint URL of ours says. Pure; a URL is shown without user and passwor
 
     redis://[user:password@]host[:port][/db][?option=value&…]
     rediss://…                                  the same over TLS
-    unix://[user:password@]localhost/path.sock[?db=0]
+    unix://[user:password@][localhost]/path.sock[?db=0]
     redis+cluster://host:port[,host:port…]      rediss+cluster:// over TLS
     redis+sentinel://host:port[,host:port…]/service[/db]    rediss+sentinel:// over TLS
-    redis+embedded://local[/folder]             a Valkey of this process
+    redis+embedded://[local][/folder]           a Valkey of this process
 
-botocore makes no client for a URL without a host (`is_valid_endpoint_url`), so the host of a
-socket is "localhost", and that of an embedded server "local".
+botocore makes no client for a URL without a host (`is_valid_endpoint_url`). A host that stands for
+this machine does: "localhost" for a socket, "local" for an embedded server (`with_host`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from boto_accel.errors import InvalidOptionError
@@ -32,6 +33,7 @@ _KINDS = {
     "rediss+sentinel": "sentinel",
     "redis+embedded": "embedded",
 }
+_HERE = {"unix": "localhost", "embedded": "local"}  # no other host: it would be ignored
 _EXPECTED = (
     "redis://, rediss://, redis+cluster:// or redis+sentinel:// with host:port, "
     "unix://localhost/path.sock or redis+embedded://local[/folder]"
@@ -81,8 +83,26 @@ class Address:
         return urlencode(self.options)
 
 
-def is_ours(url: object) -> bool:
+def is_ours(url: object) -> TypeGuard[str]:
     return isinstance(url, str) and "://" in url and url.partition("://")[0].lower() in _KINDS
+
+
+def with_host(url: str) -> str:
+    """*url*, one of ours, with the host that stands for this machine where it needs one."""
+    scheme, _, rest = url.partition("://")
+    here = _HERE.get(_KINDS[scheme.lower()])
+    netloc = urlsplit(f"//{rest}").netloc
+    if here is None or netloc.rpartition("@")[2]:
+        return url
+    return f"{scheme}://{netloc}{here}{rest[len(netloc) :]}"
+
+
+def shown(url: str) -> str:
+    """*url* for errors: without user, password and options; its scheme, where that is all."""
+    try:
+        return read_url(url).shown
+    except InvalidOptionError:
+        return f"{url.partition('://')[0]}://…"
 
 
 def read_url(url: str) -> Address:
@@ -96,6 +116,8 @@ def read_url(url: str) -> Address:
         kind = _KINDS[scheme.lower()]
         default = SENTINEL_PORT if kind == "sentinel" else DEFAULT_PORT
         prefix = options.pop("prefix", PREFIX)
+        if kind in _HERE and hosts.lower() not in ("", _HERE[kind]):
+            raise ValueError(hosts)
         db, path, service = _read_path(kind, unquote(parts.path), options)
         if "{" in prefix or "}" in prefix:  # what is in braces is hashed: the schema has them
             raise ValueError(prefix)

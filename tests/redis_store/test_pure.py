@@ -30,7 +30,7 @@ from boto_accel.redis_store.semantics import (
     ttl_ms,
     user_metadata,
 )
-from boto_accel.redis_store.urls import Address, is_ours, read_url
+from boto_accel.redis_store.urls import Address, is_ours, read_url, shown, with_host
 
 ETAG = '"e"'
 
@@ -200,6 +200,8 @@ def test_the_other_polynomials() -> None:
         ("redis+sentinel://a:1,b:2/main/3",
          Address("sentinel", (("a", 1), ("b", 2)), service="main", db=3)),
         ("redis+embedded://local/x/", Address("embedded", (("local", 6379),), path="/x")),
+        ("redis+embedded://", Address("embedded")),
+        ("unix:///a.sock", Address("unix", path="/a.sock")),
     ],
 )  # fmt: skip
 def test_urls(url: str, address: Address) -> None:
@@ -207,6 +209,35 @@ def test_urls(url: str, address: Address) -> None:
     found = read_url(url)
     assert found == address
     assert "p" not in (found.shown if found.password == "p" else "")
+
+
+@pytest.mark.parametrize(
+    ("url", "whole"),
+    [
+        ("redis+embedded://", "redis+embedded://local"),
+        ("redis+embedded://?prefix=x", "redis+embedded://local?prefix=x"),
+        ("redis+embedded:///a/b", "redis+embedded://local/a/b"),
+        ("unix:///a.sock?db=1", "unix://localhost/a.sock?db=1"),
+        ("unix://u:p@/a.sock", "unix://u:p@localhost/a.sock"),
+        ("UNIX://:p%40@/a.sock", "UNIX://:p%40@localhost/a.sock"),
+        ("unix://other/a.sock", "unix://other/a.sock"),  # which `read_url` refuses
+        ("redis:///0", "redis:///0"),  # which botocore refuses
+    ],
+)
+def test_a_url_without_a_host(url: str, whole: str) -> None:
+    assert with_host(url) == with_host(whole) == whole
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("redis://u:secret@h:1/2?password=secret", "redis://h:1/2"),
+        ("unix://:secret@/a.sock", "unix://localhost/a.sock"),
+        ("redis://u:secret@h:port/2", "redis://…"),
+    ],
+)
+def test_what_is_shown_of_a_url(url: str, text: str) -> None:
+    assert shown(url) == text
 
 
 def test_urls_of_others() -> None:
