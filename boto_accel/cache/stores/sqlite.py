@@ -1,10 +1,11 @@
 """
 The store in a SQLite file, for the threads and processes of one machine.
 
-In front of the file is a bounded table in memory. It is current because `PRAGMA data_version`,
-which is asked at every look, changes with every write of another connection: then just what was
-written, invalidated or dropped since is taken out of the front, by the number (`seq`) that each
-write gets. Asking takes a few microseconds, waits for no writer, and needs no disk.
+In front of the file is a bounded table in memory. It is current because every look asks whether
+another connection has written: the header of the WAL index is another one then (`wal_index.py`),
+and so is `PRAGMA data_version`, which is asked where the header is not known or not to be had.
+Then just what was written, invalidated or dropped since is taken out of the front, by the number
+(`seq`) that each write gets. Asking waits for no writer, and needs no disk.
 
 Two connections a process: short reads do not wait for a write that waits for another process.
 
@@ -45,6 +46,7 @@ from boto_accel.cache.stores.sqlite_file import (
     open_database,
     set_aside,
 )
+from boto_accel.cache.stores.wal_index import is_settled
 
 FRONT_ENTRIES = 1024
 FRONT_BYTES = 16 * 2**20  # bytes of payloads
@@ -106,7 +108,8 @@ class SQLiteStore:
         self._front: LRU[Entry] = LRU(min(front_entries, max_entries), front_bytes)
         self._generation = b""
         self._seen = 0  # the seq that the front is current to
-        self._version = -1  # the data_version that it was found at
+        self._version = -1  # the data_version that it was found at,
+        self._header = b""  # and the header of the WAL index, if it was settled
         self._owed = Owed()
         self._uses: dict[bytes, float] = {}
         self._last_use = 0.0
@@ -119,16 +122,14 @@ class SQLiteStore:
     # Looking
 
     def peek(self, key: bytes) -> Entry | None:
+        database = self._database
+        if database is None or self._owed or not database.is_current():
+            return None
         if not self._reading.acquire(blocking=False):
             return None
         try:
-            database = self._database
-            if (
-                database is None
-                or self._owed
-                or not database.is_current()
-                or database.version() != self._version
-            ):
+            # Another thread may have closed it meanwhile, or be owing something.
+            if database is not self._database or self._owed or not self._is_unchanged(database):
                 return None
             return self._at_hand(key, self._clock())
         except TROUBLE:
@@ -343,7 +344,7 @@ class SQLiteStore:
 
     def _close(self) -> None:
         database, self._database = self._database, None
-        self._version = -1
+        self._version, self._header = -1, b""
         if database is not None:
             database.close()
 
@@ -370,16 +371,27 @@ class SQLiteStore:
 
     def _catch_up(self, database: Database) -> None:
         """Take out of the front what is no longer so in the file."""
-        # The version is asked first: what is written after it is seen the next time.
-        version = database.version()
-        if version == self._version:
+        if self._is_unchanged(database):
             return
+        # These are asked first: what is written after them is seen the next time.
+        header, version = database.header(), database.version()
         state = rows.read_state(database.reader)
         if state.generation != self._generation or not state.floor <= self._seen <= state.seq:
             self._front.clear()
         elif self._seen < state.seq:
             self._take_out(database.reader)
         self._generation, self._seen, self._version = state.generation, state.seq, version
+        self._header = header if is_settled(header) else b""
+
+    def _is_unchanged(self, database: Database) -> bool:
+        """Whether nobody has written since the front was made current."""
+        header = database.header()
+        if header and header == self._header:
+            return True
+        if database.version() != self._version:
+            return False
+        self._header = header if is_settled(header) else b""
+        return True
 
     def _take_out(self, reader: sqlite3.Connection) -> None:
         for key, seq in rows.written_since(reader, self._seen):
