@@ -34,11 +34,12 @@ from boto_accel._stack import Layer
 from boto_accel.cache import freshness, options, policy
 from boto_accel.cache.attempt import Attempt, Found
 from boto_accel.cache.background import Background
-from boto_accel.cache.codec import ERROR, REPLY, Damaged, Kept, Unencodable, decode, encode
+from boto_accel.cache.codec import ERROR, REPLY, Damaged, Kept, Unencodable, encode
+from boto_accel.cache.copies import Copies
 from boto_accel.cache.counts import CacheStats
 from boto_accel.cache.flights import Flight, Flights, Landing
 from boto_accel.cache.freshness import Lifetime, State, Target
-from boto_accel.cache.key import Uncacheable, call_key, caller_digest
+from boto_accel.cache.key import Uncacheable, caller_digest
 from boto_accel.cache.options import Options
 from boto_accel.cache.scope import Scope, named_by_key, scope_of
 from boto_accel.cache.store import Entry, Store
@@ -129,6 +130,7 @@ class CachePatch(Patch):
         self._opened: Store | None = None
         self._opening = threading.Lock()
         self._clock = clock
+        self._copies = Copies()
         self._flights = Flights()
         self._background = Background()
         self._serial = next(_serials)
@@ -171,6 +173,7 @@ class CachePatch(Patch):
 
     def clear(self) -> int:
         """Forget all, those of other programs at the same store too; how many there were."""
+        self._copies = Copies()
         return self.store.clear()
 
     def entries(self) -> Iterator[Held]:
@@ -217,6 +220,7 @@ class CachePatch(Patch):
         _change_in_force(lambda caches: tuple(each for each in caches if each is not self))
         self._background.close()
         self.store.close()
+        self._copies = Copies()
         logger.removeFilter(self._quiet)
 
     async def __aexit__(
@@ -247,14 +251,14 @@ class CachePatch(Patch):
             if not isinstance(principal, bytes):
                 principal = yield from _principal_from(principal)
             caller = plan.callers.get(principal) or plan.learn(principal)
-            key = call_key(caller, call.params)
+            key = scope.keys.of(caller, call.params)
         except Uncacheable as error:
             self.stats.count_uncached(error.reason)
             return (yield Forward(call))
         if mode is Mode.REFRESH:
             return (yield from self._ask_alone(Asked(call, scope, plan, key, principal)))
         entry = self.store.peek(key)
-        found = None if entry is None else self._read(plan, entry)
+        found = None if entry is None else self._read(plan, key, entry)
         if found is not None and found.state is State.FRESH:
             return self._give(call, found)
         asked = Asked(call, scope, plan, key, principal)
@@ -305,13 +309,13 @@ class CachePatch(Patch):
             for inner in self._inner
         )
 
-    def _read(self, plan: Plan, entry: Entry) -> Found | None:
+    def _read(self, plan: Plan, key: bytes, entry: Entry) -> Found | None:
         """None for an entry that cannot be given, here: another program may have other wishes."""
         state = freshness.state_of(entry, self._clock(), plan.lifetime)
         if state is State.EXPIRED:
             return None
         try:
-            kept = decode(entry.payload, time.tzname)
+            kept = self._copies.read(key, entry.payload, time.tzname)
         except Damaged:
             return None
         if kept.kind == ERROR and not self._is_wanted_error(entry, kept):
@@ -369,10 +373,10 @@ class CachePatch(Patch):
         entry = self.store.peek(asked.key)
         if entry is None:
             entry = yield Blocking(partial(self.store.get, asked.key))
-        return None if entry is None else self._read(asked.plan, entry)
+        return None if entry is None else self._read(asked.plan, asked.key, entry)
 
     def _attempt(self, asked: Asked) -> Attempt:
-        read = partial(self._read, asked.plan)
+        read = partial(self._read, asked.plan, asked.key)
         return Attempt(self.store, asked.key, asked.tags(), read)
 
     def _fly(self, flight: Flight, attempt: Attempt, steps: Steps) -> Steps:

@@ -14,7 +14,7 @@ from botocore import UNSIGNED
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
-from boto_accel.cache.key import Uncacheable, canonical
+from boto_accel.cache.key import Keys, Uncacheable, canonical
 
 # Options of `botocore.config.Config` that change where a call goes or how its answer is read.
 # Which of them have a say in which service is for botocore to know: all are in all keys.
@@ -83,6 +83,7 @@ class Scope:
         self._principal: tuple[Any, bytes] | None = None
         session = _compat.endpoint_of(client).http_session
         self.is_httpx = "httpx" in type(session).__module__
+        self.keys = Keys()
         # What the caches in force have worked out, by cache and operation.
         self.plans: dict[tuple[int, str], Any] = {}
 

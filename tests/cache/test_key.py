@@ -15,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boto_accel.cache.key import (
+    LONGEST_REMEMBERED,
+    MOST_REMEMBERED,
+    Keys,
     Uncacheable,
     call_key,
     caller_digest,
@@ -137,3 +140,51 @@ def test_a_tag_tells_nothing_of_its_parts() -> None:
     assert "plans" not in tag
     assert tag == digest_tag("s3:key", "my-bucket", "secret-plans")
     assert tag != digest_tag("s3:key", "my-bucketsecret-plans", "")
+
+
+# What is remembered --------------------------------------------------------------------------
+
+
+CALLERS = [caller_digest(b"scope", b"one"), caller_digest(b"scope", b"two")]
+
+
+def test_what_is_remembered_is_what_would_be_worked_out() -> None:
+    """Also where two parameters are equal to Python, and not to AWS: 1 and True."""
+    keys = Keys()
+    for _ in range(2):
+        for caller in CALLERS:
+            for value in DIFFERENT:
+                for params in ({"A": value}, {"A": "x", "B": value}, {"B": value, "A": "x"}):
+                    assert keys.of(caller, params) == call_key(caller, params)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("ab"), st.sampled_from(DIFFERENT)), max_size=20))
+def test_in_any_order_too(calls: list[dict[str, Any]]) -> None:
+    keys = Keys()
+    for params in calls:
+        assert keys.of(CALLERS[0], params) == call_key(CALLERS[0], params)
+
+
+def test_names_and_values_do_not_run_into_each_other() -> None:
+    keys = Keys()
+    found = [keys.of(CALLERS[0], each) for each in ({"a": "b"}, {"b": "a"}, {}, {"a": "a"})]
+    assert len(set(found)) == 4
+
+
+def test_a_parameter_that_cannot_be_hashed_is_none_the_worse() -> None:
+    class Odd(str):
+        def __hash__(self) -> int:
+            raise ValueError("asked for its hash")
+
+    params = {"A": Odd("x")}
+    assert Keys().of(CALLERS[0], params) == call_key(CALLERS[0], {"A": "x"})
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    keys = Keys()
+    for number in range(2 * MOST_REMEMBERED):
+        keys.of(CALLERS[0], {"A": number})
+        assert len(keys._known) <= MOST_REMEMBERED
+    keys = Keys()
+    keys.of(CALLERS[0], {"A": "x" * LONGEST_REMEMBERED})
+    assert not keys._known
