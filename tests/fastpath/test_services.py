@@ -333,6 +333,19 @@ def test_a_document_of_none_is_left_out(capture: Capture) -> None:
     assert b"filters" not in bodies[1][2]
 
 
+def test_none_beside_a_document_is_refused(capture: Capture) -> None:
+    server = capture(answer({}))
+    params = {"searchQuery": None, "registryIds": ["r"], "filters": {}}
+    refusals = []
+    for way in (nullcontext(), accelerate()):
+        with open_caller("sync", "bedrock-agentcore", endpoint_url=server.endpoint_url) as caller:
+            with way, pytest.raises(ParamValidationError) as refused:
+                caller("search_registry_records", **params)
+            refusals.append(str(refused.value))
+    assert refusals[0] == refusals[1]
+    assert not server.requests
+
+
 @pytest.mark.parametrize("location", [b"", b"Location: /elsewhere\r\n"])
 def test_a_redirect_with_a_header_that_is_no_utf_8(
     capture: Capture, flavour: str, location: bytes

@@ -108,9 +108,11 @@ class RequestWriter:
                 self._write = self.compiled(member, serializer)
         elif any(member.place == "body" for member in self.binding.members.values()):
             self._write = self.compiled(shape, serializer)
-        # Documents alone: a value of None is left out of them, other values it is none of.
-        self._may_be_none = shape is not None and any(
-            getattr(member, "is_document_type", False) for member in shape.members.values()
+        # A document may be None, which is left out; any other member may not.
+        self._documents = frozenset(
+            name
+            for name, member in (shape.members.items() if shape is not None else ())
+            if getattr(member, "is_document_type", False)
         )
 
     def compiled(self, shape: Any, serializer: Any) -> Callable[[Any], bytes]:
@@ -124,13 +126,13 @@ class RequestWriter:
             return b""
         payload = self.binding.payload
         if payload is not None:
-            if payload not in params or (params[payload] is None and self._may_be_none):
+            if payload not in params or (params[payload] is None and payload in self._documents):
                 return self.empty
             return write(params[payload])
         members = self.binding.members
         value = {k: v for k, v in params.items() if members[k].place == "body"}
-        if self._may_be_none:
-            value = {k: v for k, v in value.items() if v is not None}
+        if self._documents:
+            value = {k: v for k, v in value.items() if v is not None or k not in self._documents}
         return write(value) if value else self.empty
 
 
