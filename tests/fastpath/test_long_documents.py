@@ -36,6 +36,8 @@ JUNK = (
     "<x/>", "</x>", "<x>", "<x a='1'>", "\ufffe", "<item/>", "<?pi?>", " ", ">x<", "/", "ü",
 )  # fmt: skip
 
+TEXTS = ("", "1", "true", "2026-11-21T10:00:00Z", "a b", "&lt;&amp;", "ü", "x" * 100)
+
 
 @pytest.fixture(autouse=True)
 def _all_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +100,72 @@ def test_damaged_documents_are_read_as_botocore_reads_them(
     check(model, body[:place] + junk.encode() + body[place:])
     check(model, body[:place])
     check(model, body[:place] + body[place + 1 :])
+
+
+@pytest.mark.parametrize(("service", "operation"), OPERATIONS)
+@given(seed=st.integers(0, 10_000), texts=st.lists(st.sampled_from(TEXTS), min_size=3, max_size=8))
+@settings(max_examples=40, derandomize=True, deadline=None)
+def test_items_that_are_spelled_alike(
+    service: str, operation: str, seed: int, texts: list[str]
+) -> None:
+    """Each list's first item again and again, with other texts; one is spelled otherwise."""
+    model = operation_model(operation, service)
+    body = document(model, seed).decode()
+    for tag in ("item", "member", "DBInstance"):
+        start, end = body.find(f"<{tag}>"), body.rfind(f"</{tag}>") + len(f"</{tag}>")
+        if start >= 0:
+            item = body[start : body.find(f"</{tag}>", start) + len(f"</{tag}>")]
+            if item.count(f"<{tag}>") == 1:
+                items = [item.replace("></", f">{text}</") for text in texts]
+                body = body[:start] + "".join(items) + body[start:end] + "".join(items) + body[end:]
+    check(model, body.encode())
+
+
+@pytest.mark.parametrize(
+    ("first", "item"),
+    [
+        ("<instanceId>i</instanceId>", {"InstanceId": "i"}),
+        ("<instanceId/>", {"InstanceId": ""}),
+        ("", {}),
+        ("<tagSet/>", {"Tags": []}),
+        ("<tagSet><item/></tagSet>", {"Tags": [{}]}),
+        ("<monitoring/>", {"Monitoring": {}}),
+        ("<monitoring>x</monitoring>", {"Monitoring": {}}),
+        ("<new><er>1</er><er>2</er></new>", {}),
+        ("<amiLaunchIndex>3</amiLaunchIndex>", {"AmiLaunchIndex": 3}),
+        ("<tagSet><item><key>a&amp;b</key></item></tagSet>", {"Tags": [{"Key": "a&b"}]}),
+    ],
+)
+def test_values_of_items_that_are_spelled_alike(first: str, item: dict[str, Any]) -> None:
+    model = operation_model("DescribeInstances", "ec2")
+    items = f"<item>{first}</item>" * 5
+    body = (
+        "<DescribeInstancesResponse><requestId>r</requestId><reservationSet><item><instancesSet>"
+        f"{items}</instancesSet></item></reservationSet></DescribeInstancesResponse>"
+    ).encode()
+    read = ours(model, body)
+    assert read is not None
+    assert read["Reservations"][0]["Instances"] == [item] * 5
+    assert list(differences(stocks(model, body), read)) == []
+
+
+def test_a_list_reads_by_few_spellings_whatever_it_has_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = []
+    build = xml_text.Spellings._build
+    monkeypatch.setattr(
+        xml_text.Spellings, "_build", lambda self, tags: made.append(tags) or build(self, tags)
+    )
+    shape = operation_model("DescribeInstances", "ec2").output_shape
+    spellings = xml_text.Spellings(shape.members["Reservations"].member, lambda shape: None)
+    for number in range(500):
+        for _ in range(3):
+            spellings.saw(["item", f"new{number}", f"/new{number}", "/item"])
+    assert len(made) == 500
+    assert len(spellings.recent) == xml_text.MOST_TRIED
+    assert spellings.recent[0][0][1] == "new499"
+    assert len(spellings._seen) <= xml_text.MOST_SPELLINGS
 
 
 @pytest.mark.parametrize("name", ["ec2-instances", "sts-identity"])

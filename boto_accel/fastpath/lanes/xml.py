@@ -20,7 +20,8 @@ from typing import Any
 from boto_accel._compat import Declined
 from boto_accel.fastpath.lanes import scalars
 from boto_accel.fastpath.lanes.scalars import Odd
-from boto_accel.fastpath.lanes.xml_rows import SHORTEST, RowReader, liftable, tag_of
+from boto_accel.fastpath.lanes.xml_rows import SHORTEST, RowReader, liftable
+from boto_accel.fastpath.lanes.xml_spelling import tag_of
 
 Append = Callable[[str], None]
 ElementWriter = Callable[[Any, Append], None]

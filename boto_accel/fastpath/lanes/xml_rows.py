@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from boto_accel.fastpath.lanes import scalars
+from boto_accel.fastpath.lanes.xml_spelling import Element, Speller, tree
 
 SHORTEST = 16 * 1024  # bytes of a document; below it a tree is as good
 MOST_SPELLINGS = 64  # spellings of rows that one list remembers
@@ -31,7 +32,7 @@ MOST_SPELLINGS = 64  # spellings of rows that one list remembers
 _PLAIN = "[^<>&\\r\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ufffe\\uffff]*"
 _TEXT = f"{_PLAIN}(?:&(?:quot|amp|lt|gt|apos|#34|#39);{_PLAIN})*"
 _BETWEEN_TAGS = re.compile(">[^<]*<")
-_TAG = re.compile("<(/?)([A-Za-z_][A-Za-z0-9_.-]*)>")
+_TAG = re.compile("<(/?[A-Za-z_][A-Za-z0-9_.-]*)>")
 
 
 class Spelling(NamedTuple):
@@ -92,7 +93,7 @@ class RowReader:
         if tags not in self._spellings:
             if len(self._spellings) >= MOST_SPELLINGS:
                 self._spellings.clear()
-            self._spellings[tags] = _Speller(self._text).spelling(self._shape, tags)
+            self._spellings[tags] = _spell(self._shape, tags, self._text)
         return self._spellings[tags]
 
 
@@ -101,118 +102,37 @@ def liftable(text: str) -> bool:
     return "<!" not in text and text.find("<?", 1) < 0 and not text.startswith("\ufeff")
 
 
-class _Speller:
-    """Turns the tags of one row into a pattern and the source of its value."""
+def _spell(shape: Any, tags: str, text: Callable[[Any], scalars.Reader | None]) -> Spelling | None:
+    """None where the row is not what `Speller` can spell."""
+    found = _TAG.findall(tags)
+    if "".join([f"<{tag}>" for tag in found]) != tags:
+        return None  # attributes, or tags that end themselves
+    row = tree(found)
+    if row is None or not row.children:
+        return None
+    names = {leaf.place: f"t{number}" for number, leaf in enumerate(row.leaves())}
 
-    def __init__(self, text: Callable[[Any], scalars.Reader | None]) -> None:
-        self._text = text
-        self._groups = 0
-        self._scope: dict[str, Any] = {"plain": plain}
+    def source(leaf: Element) -> str:
+        name = names[leaf.place]
+        return f"({name} if '&' not in {name} else plain({name}))"
 
-    def spelling(self, shape: Any, tags: str) -> Spelling | None:
-        """None where the row is not made of structures, scalars and lists of one scalar."""
-        found = _TAG.findall(tags)
-        if "".join([f"<{slash}{name}>" for slash, name in found]) != tags:
-            return None  # attributes, or tags that end themselves
-        tree = _tree(found)
-        if tree is None:
-            return None
-        value = self._structure(shape, tree[1])
-        if value is None or not self._groups:
-            return None
-        row = _pattern(tree, f"({_TEXT})")
-        names = ", ".join([f"t{number}" for number in range(self._groups)])
-        if self._groups == 1:
-            row += "()"  # findall gives tuples for two groups or more
-            names += ", _"
-        source = f"lambda rows: [{value} for {names} in rows]"
-        build = eval(compile(source, f"<boto_accel rows {shape.name}>", "eval"), self._scope)
-        return Spelling(re.compile(f"(?:{_pattern(tree, _TEXT)})+"), re.compile(row), build)
-
-    def _structure(self, shape: Any, children: list[Any]) -> str | None:
-        """The source of a dict with the members that *children* give, in the order of the model."""
-        if shape.is_tagged_union or shape.metadata.get("exception"):
-            return None
-        texts: dict[str, str] = {}
-        by_tag = {tag_of(member, name): (name, member) for name, member in shape.members.items()}
-        if len(by_tag) != len(shape.members):
-            return None
-        seen: set[str] = set()
-        for child in children:
-            if child[0] in seen:
-                return None  # repeated: a tree is read with more care
-            seen.add(child[0])
-            name, member = by_tag.get(child[0], (None, None))
-            if name is None:
-                self._groups += _leaves(child)
-                continue
-            text = self._value(member, child)
-            if text is None:
-                return None
-            texts[name] = text
-        entries = [f"{name!r}: {texts[name]}" for name in shape.members if name in texts]
-        return f"{{{', '.join(entries)}}}"
-
-    def _value(self, shape: Any, child: Any) -> str | None:
-        _, children = child
-        place = shape.serialization
-        if place.get("location") or place.get("xmlAttribute") or place.get("eventheader"):
-            return None
-        if shape.type_name == "structure":
-            # Without children it has text, which belongs to no member.
-            return self._structure(shape, children) if children else None
-        if children:
-            return None
-        if shape.type_name == "list" and place.get("flattened"):
-            item = self._scalar(shape.member)
-            return None if item is None else f"[{item}]"
-        return self._scalar(shape)
-
-    def _scalar(self, shape: Any) -> str | None:
-        if shape.type_name not in scalars.SCALARS:
-            return None
-        number = self._groups
-        self._groups += 1
-        read = self._text(shape)
-        text = f"(t{number} if '&' not in t{number} else plain(t{number}))"
-        if read is None:
-            return text
-        self._scope[f"r{number}"] = read
-        return f"r{number}{text}"
+    speller = Speller(text, source)
+    value = speller.structure(shape, row)
+    if value is None:
+        return None
+    pattern, targets = _pattern(row, f"({_TEXT})"), ", ".join(names.values())
+    if len(names) == 1:  # findall gives tuples for two groups or more
+        pattern, targets = f"{pattern}()", f"{targets}, _"
+    function = f"lambda rows: [{value} for {targets} in rows]"
+    code = compile(function, f"<boto_accel rows {shape.name}>", "eval")
+    build = eval(code, {**speller.scope, "plain": plain})
+    return Spelling(re.compile(f"(?:{_pattern(row, _TEXT)})+"), re.compile(pattern), build)
 
 
-def _tree(tags: list[tuple[str, str]]) -> tuple[str, list[Any]] | None:
-    """(tag, children) of the one element that *tags* open and close; None if they do not."""
-    root: list[Any] = []
-    levels: list[tuple[str, list[Any]]] = [("", root)]
-    for slash, name in tags:
-        if slash:
-            if levels.pop()[0] != name or not levels:
-                return None
-        else:
-            element: tuple[str, list[Any]] = (name, [])
-            levels[-1][1].append(element)
-            levels.append(element)
-    return root[0] if len(levels) == 1 and len(root) == 1 else None
-
-
-def _pattern(tree: tuple[str, list[Any]], text: str) -> str:
-    tag, children = re.escape(tree[0]), tree[1]
-    inner = "".join([_pattern(child, text) for child in children]) if children else text
+def _pattern(element: Element, text: str) -> str:
+    tag = re.escape(element.tag)
+    inner = "".join([_pattern(child, text) for child in element.children]) or text
     return f"<{tag}>{inner}</{tag}>"
-
-
-def _leaves(tree: tuple[str, list[Any]]) -> int:
-    return sum(map(_leaves, tree[1])) if tree[1] else 1
-
-
-def tag_of(shape: Any, member_name: str) -> str:
-    """Source: `BaseXMLResponseParser._member_key_name`."""
-    if shape.type_name == "list" and shape.serialization.get("flattened"):
-        name = shape.member.serialization.get("name")
-        if name is not None:
-            return str(name)
-    return str(shape.serialization.get("name", member_name))
 
 
 def plain(text: str) -> str:

@@ -4,11 +4,12 @@ Long XML documents that are plain, read without a tree.
 A tree of a description of 100 instances is 5,000 objects. Making them is most of the work, the more
 so as they set the garbage collector going. Text that is cut at its tags is one list of strings.
 
-What is plain: one default namespace, on the root; no other attributes; no `<!`, so neither comments
-nor CDATA sections nor a DTD; no processing instruction but the declaration; no characters that XML
-1.0 forbids or normalises; no references but to the five entities that XML itself defines. Each tag
-is looked at, and must close what is open. Such a document is well-formed, and has the elements and
-texts that are read here. All else is `Odd`, and is read as a tree.
+What is plain: one default namespace, on the root; no other attributes; no processing instruction
+but the declaration; no characters that XML 1.0 forbids or normalises; no references but to the five
+entities that XML itself defines; each `<` is followed by its `>`, so there is no "]]>" in a text.
+Each tag is looked at: it must be a name, or close what is open, so there are neither comments nor
+CDATA sections nor a DTD. Such a document is well-formed, and has the elements and texts that are
+read here. All else is `Odd`, and is read as a tree.
 Source: XML 1.0, fifth edition, sections 2.2, 2.4, 2.11, 3 and 4.6.
 """
 
@@ -20,13 +21,16 @@ from typing import Any
 
 from boto_accel.fastpath.lanes import scalars
 from boto_accel.fastpath.lanes.scalars import Odd
-from boto_accel.fastpath.lanes.xml_rows import liftable, plain, tag_of
+from boto_accel.fastpath.lanes.xml_rows import plain
+from boto_accel.fastpath.lanes.xml_spelling import Speller, tag_of, tree
 
 # read(tokens, at) -> (value, where the next tag is); tokens[at] is the tag that opens the value,
 # tokens[at + 1] the text behind it, and so on.
 TokenReader = Callable[[list[str], int], tuple[Any, int]]
 
 MOST_ORDERS = 64  # orders of members that one structure remembers
+MOST_SPELLINGS = 64  # spellings of items that one list remembers to have seen
+MOST_TRIED = 8  # spellings that one list tries before an item is read tag by tag
 ROOT = 1  # where its tag is: before it is what is before the root
 
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_.-]*").fullmatch
@@ -49,12 +53,10 @@ def tokens_of(body: bytes) -> list[str]:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise Odd from None
-    if not liftable(text) or "]]" in text or "\ufffe" in text or "\uffff" in text:
+    if not text.isascii() and ("\ufffe" in text or "\uffff" in text):
         raise Odd
     declaration = _DECLARATION.match(text)
     start = declaration.end() if declaration else 0
-    if text.startswith("<?", start):
-        raise Odd
     tokens = text[start:].replace(">", "<").split("<")
     root = _ROOT.fullmatch(tokens[ROOT]) if len(tokens) > ROOT else None
     if root is None or tokens[0].strip(" \t\n") or tokens[-1].strip(" \t\n"):
@@ -177,29 +179,89 @@ class Reader:
         is_scalar = item.type_name in scalars.SCALARS
         if not is_scalar and item.type_name != "structure":
             return _odd
-        convert = self._text(item) if is_scalar else None
-        inner = None if is_scalar else self._structure(item)
+        if not is_scalar:
+            return self._rows(item)
+        convert = self._text(item)
 
         def read(tokens: list[str], at: int) -> tuple[list[Any], int]:
             end = f"/{tokens[at]}"
             at += 2
             items: list[Any] = []
             while (tag := tokens[at]) != end:
-                if not _NAME(tag):
+                if not _NAME(tag) or tokens[at + 2] != f"/{tag}":
                     raise Odd
-                if inner is not None:
-                    value, at = inner(tokens, at)
-                elif tokens[at + 2] == f"/{tag}":
-                    value = tokens[at + 1]
-                    if convert is not None:
-                        value = convert(value)
-                    at += 4
-                else:
-                    raise Odd
-                items.append(value)
+                value = tokens[at + 1]
+                items.append(value if convert is None else convert(value))
+                at += 4
             return items, at + 2
 
         return read
+
+    def _rows(self, item: Any) -> TokenReader:
+        """A list of structures. Those that are spelled like one before are read by its spelling."""
+        inner = self._structure(item)
+        spellings = Spellings(item, self._text)
+
+        def read(tokens: list[str], at: int) -> tuple[list[Any], int]:
+            end = f"/{tokens[at]}"
+            at += 2
+            items: list[Any] = []
+            while (tag := tokens[at]) != end:
+                for tags, length, build in spellings.recent:
+                    if tokens[at : at + length : 2] == tags:
+                        items.append(build(tokens[at + 1 : at + length : 2]))
+                        at += length
+                        break
+                else:
+                    if not _NAME(tag):
+                        raise Odd
+                    value, after = inner(tokens, at)
+                    items.append(value)
+                    spellings.saw(tokens[at:after:2])
+                    at = after
+            return items, at + 2
+
+        return read
+
+
+class Spellings:
+    """
+    The spellings of the items of one list.
+
+    recent: those that are tried: tags, number of tokens, and what makes the value of the texts
+    behind the tags. Replaced as a whole, for others may be reading it.
+    """
+
+    def __init__(self, shape: Any, text: Callable[[Any], scalars.Reader | None]) -> None:
+        self.recent: tuple[tuple[list[str], int, Callable[[list[str]], Any]], ...] = ()
+        self._shape = shape
+        self._text = text
+        self._seen: dict[tuple[str, ...], int] = {}
+
+    def saw(self, tags: list[str]) -> None:
+        """An item with *tags* was read without a spelling; the second one is worth making it."""
+        key = tuple(tags)
+        if len(self._seen) >= MOST_SPELLINGS:
+            self._seen.clear()
+        times = self._seen[key] = self._seen.get(key, 0) + 1
+        if times == 2:
+            build = self._build(tags)
+            if build is not None:
+                self.recent = ((tags, 2 * len(tags), build), *self.recent[: MOST_TRIED - 1])
+
+    def _build(self, tags: list[str]) -> Callable[[list[str]], Any] | None:
+        row = tree(tags)
+        if row is None:
+            return None
+        speller = Speller(self._text, lambda leaf: "''" if leaf.closed else f"t[{leaf.place}]")
+        value = speller.structure(self._shape, row)
+        if value is None:
+            return None
+        name = f"<boto_accel items {self._shape.name}>"
+        build: Callable[[list[str]], Any] = eval(
+            compile(f"lambda t: {value}", name, "eval"), speller.scope
+        )
+        return build
 
 
 # (name, closing tag, reader of the text, reader of the element)
