@@ -69,8 +69,8 @@ def _date(seconds: int) -> str:
     return text
 
 
-def error_of(operation: str, refusal: Refusal, retries: int, *, is_last: bool) -> dict[str, Any]:
-    """The parsed answer of a refused call; *is_last*: it was tried as often as it may be."""
+def error_of(operation: str, refusal: Refusal, retries: int) -> dict[str, Any]:
+    """The parsed answer of a refused call."""
     error: dict[str, Any]
     if operation in _BARE or refusal.status == 304:
         status = refusal.status
@@ -78,8 +78,6 @@ def error_of(operation: str, refusal: Refusal, retries: int, *, is_last: bool) -
     else:
         error = {"Message": refusal.message, "Code": refusal.code, **refusal.more}
     metadata = metadata_of(refusal.status, {"content-type": "application/xml"}, retries)
-    if is_last:
-        metadata["MaxAttemptsReached"] = True
     return {"Error": error, "ResponseMetadata": metadata}
 
 

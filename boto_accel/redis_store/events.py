@@ -1,9 +1,10 @@
 """
 The handlers of a call: those of botocore and of the user, around an answer that is not of HTTP.
 
-Run are `provide-client-params` and `before-parameter-build` (all handlers), `before-call` and
-`after-call` (the user's; what botocore's do is done by the store). There is no request, so those
-of `request-created`, `before-sign`, `before-send` and `response-received` are not run.
+Run are `provide-client-params` and `before-parameter-build` (all handlers), `before-call`,
+`after-call` and `after-call-error` (the user's; what botocore's do is done by the store), and
+`needs-retry` (`retrying.py`). There is no request, so those of `request-created`, `before-sign`,
+`before-send` and `response-received` are not run.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def emit_before_call(
     request = _compat.serializer_of(client).serialize_to_request(params, model)
     prepare_request_dict(request, endpoint_url="http://redis", context=context)
     for handler in state.handlers(client, "before-call", call.operation):
-        answer = yield from _called(
+        answer = yield from called(
             call,
             handler,
             "before-call",
@@ -77,29 +78,34 @@ def emit_before_call(
 def finish(call: Call, parsed: dict[str, Any], context: dict[str, Any], http: Any) -> Steps:
     """After-call, and then what the user is given, or the exception."""
     client = call.client
-    state = state_of(client)
-    assert state is not None
     response = http or http_response(parsed)
-    handlers = state.handlers(client, "after-call", call.operation)
-    if handlers:
-        model = client.meta.service_model.operation_model(call.operation)
-        for handler in handlers:
-            yield from _called(
-                call,
-                handler,
-                "after-call",
-                http_response=response,
-                parsed=parsed,
-                model=model,
-                context=context,
-            )
+    facts = {"http_response": response, "parsed": parsed, "context": context}
+    yield from _tell(call, "after-call", **facts, model=_model_of(call))
     if response.status_code >= 300:
         code = parsed.get("Error", {}).get("Code")
         raise client.exceptions.from_code(code)(parsed, call.operation)
     return parsed
 
 
-def _called(call: Call, handler: Any, event: str, **arguments: Any) -> Steps:
+def failed(call: Call, error: Exception, context: dict[str, Any]) -> Steps:
+    """After-call-error: there is an exception in place of an answer."""
+    yield from _tell(call, "after-call-error", exception=error, context=context)
+
+
+def _model_of(call: Call) -> Any:
+    return call.client.meta.service_model.operation_model(call.operation)
+
+
+def _tell(call: Call, event: str, **arguments: Any) -> Steps:
+    """The user's handlers of *event*."""
+    state = state_of(call.client)
+    assert state is not None
+    for handler in state.handlers(call.client, event, call.operation):
+        yield from called(call, handler, event, **arguments)
+
+
+def called(call: Call, handler: Any, event: str, **arguments: Any) -> Steps:
+    """What *handler* returns; in the async world it may be a coroutine function, or not."""
     name = f"{event}.s3.{call.operation}"
     answer = handler(event_name=name, **arguments)
     if call.flavour is Flavour.ASYNC and inspect.isawaitable(answer):

@@ -6,9 +6,9 @@ A call of a client whose endpoint_url is one of ours ends here; every other call
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from botocore.validate import ParamValidator
@@ -26,15 +26,13 @@ from boto_accel.redis_store.links import check_redis
 from boto_accel.redis_store.operations import OPERATIONS, WITH_BODY, is_plain
 from boto_accel.redis_store.params import check_known
 from boto_accel.redis_store.records import DamagedError
+from boto_accel.redis_store.retrying import Attempts
 from boto_accel.redis_store.semantics import Refusal
 from boto_accel.redis_store.state import ClientState, state_of
-from boto_accel.redis_store.store import Options, Reply, Store, TroubleError
-from boto_accel.redis_store.troubles import is_tried_again, translated
+from boto_accel.redis_store.store import Asking, Options, Reply, Store, TroubleError
+from boto_accel.redis_store.troubles import translated
 from boto_accel.redis_store.unserved import watch_sessions
 from boto_accel.redis_store.urls import is_ours, with_host
-
-_jitter = random.Random()  # of our own: numbers drawn of the global one are the user's
-_LONGEST_DELAY_S = 20.0  # seconds; `botocore.retries.standard.ExponentialBackoff`
 
 
 class RedisPatch(Patch):
@@ -71,43 +69,46 @@ class RedisPatch(Patch):
         try:
             if not plain:
                 check_known(operation, params)
-            reply, retries = yield from self._attempts(call, state, params, context)
-        except _FinalRefusal as final:
-            parsed = error_of(operation, final.refusal, final.retries, is_last=final.is_last)
         except Refusal as refusal:
-            parsed = error_of(operation, refusal, 0, is_last=False)
+            parsed = error_of(operation, refusal, 0)
         else:
-            parsed = answer_of(operation, reply, retries)
-            if quiet:
-                return parsed
+            attempts = Attempts(call, state.retrying(client, operation), context)
+            try:
+                parsed = yield from self._attempted(call, state, params, context, attempts)
+            except Exception as error:
+                yield from events.failed(call, error, context)
+                raise
+            if "Error" not in parsed:
+                yield from attempts.end(parsed)
+                if quiet:
+                    return parsed
         return (yield from events.finish(call, parsed, context, None))
 
-    def _attempts(
-        self, call: Call, state: ClientState, params: Mapping[str, Any], context: Mapping[str, Any]
+    def _attempted(
+        self,
+        call: Call,
+        state: ClientState,
+        params: Mapping[str, Any],
+        context: Mapping[str, Any],
+        attempts: Attempts,
     ) -> Steps:
-        """(reply, how often it was tried again), with the client's retry configuration."""
-        steps = OPERATIONS[call.operation]
+        """The parsed answer to the last attempt. Raises what there is in place of one."""
         store = Store(call.client, state, self.options, self._clock)
-        third: Any = context
-        if call.operation in WITH_BODY:
-            third = Source(params.get("Body", b""))
-        retries = 0
+        source = Source(params.get("Body", b"")) if call.operation in WITH_BODY else None
+        steps = partial(OPERATIONS[call.operation], store, params, source or context)
         while True:
-            try:
-                reply: Reply = yield from steps(store, params, third)
-                return reply, retries
-            except (TroubleError, Refusal, DamagedError) as raised:
-                error = _error_of(raised, state)
-            is_last = retries + 1 >= state.attempts
-            again = is_tried_again(error)
-            if not again or is_last or (isinstance(third, Source) and not third.can_rewind):
-                if isinstance(error, Refusal):
-                    raise _FinalRefusal(error, retries, is_last=again and is_last)
-                raise error
-            yield Sleep(_delay(state, retries))
-            retries += 1
-            if isinstance(third, Source):
-                third.rewind()
+            yield from attempts.begin()
+            outcome = yield from _outcome(call, state, steps(), attempts.retries)
+            delay = yield from attempts.delay(outcome)
+            if delay is None or (source is not None and not source.can_rewind):
+                break
+            yield Sleep(delay)
+            attempts.retries += 1
+            if source is not None:
+                source.rewind()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def presign(
         self,
@@ -147,29 +148,20 @@ class RedisPatch(Patch):
         return {**resolved, "endpoint_url": with_host(url)}
 
 
-class _FinalRefusal(Exception):
-    def __init__(self, refusal: Refusal, retries: int, *, is_last: bool) -> None:
-        super().__init__(refusal)
-        self.refusal = refusal
-        self.retries = retries
-        self.is_last = is_last
-
-
-def _error_of(raised: Exception, state: ClientState) -> Exception:
-    if isinstance(raised, TroubleError):
-        return raised.error
-    if isinstance(raised, Refusal):
-        return raised
-    return translated(raised, state.address)
-
-
-def _delay(state: ClientState, retries: int) -> float:
-    """
-    Seconds. Source: `botocore.retryhandler.delay_exponential` with the base "rand" of
-    `data/_retry.json`; `botocore.retries.standard.ExponentialBackoff`.
-    """
-    delay = _jitter.random() * 2.0**retries
-    return delay if state.is_legacy else min(delay, _LONGEST_DELAY_S)
+def _outcome(call: Call, state: ClientState, steps: Asking, retries: int) -> Steps:
+    """What comes of one attempt."""
+    try:
+        reply: Reply = yield from steps
+        return answer_of(call.operation, reply, retries)
+    except TroubleError as trouble:
+        failure: Exception = trouble.error
+    except DamagedError as damaged:
+        failure = translated(damaged, state.address)
+    except Refusal as refusal:
+        failure = refusal
+    if isinstance(failure, Refusal):
+        return error_of(call.operation, failure, retries)
+    return failure
 
 
 def _prepare(call: Call, state: ClientState, context: dict[str, Any]) -> Steps:

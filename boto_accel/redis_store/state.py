@@ -14,7 +14,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from boto_accel import _compat
 from boto_accel.redis_store.keys import CLUSTER_SHARDS, Schema
@@ -24,9 +24,32 @@ from boto_accel.redis_store.urls import is_ours, read_url
 
 STATE_KEY = "_boto_accel_redis"
 _LINK_KEY = "boto_accel_redis"  # in the container of pools of a urllib3 session
-_EVENTS = ("provide-client-params", "before-parameter-build", "before-call", "after-call")
+_EVENTS = (
+    "provide-client-params",
+    "before-parameter-build",
+    "before-call",
+    "needs-retry",
+    "after-call",
+    "after-call-error",
+)
 _OWN = ("botocore", "aiobotocore", "boto3", "aioboto3", "s3transfer", "boto_accel")
+# Which botocore registers by the retry mode of a client; what each keeps is the client's.
+_STANDARD = ("botocore.retries.standard", "aiobotocore.retries.standard")  # its quota
+_ADAPTIVE = ("botocore.retries.adaptive", "aiobotocore.retries.adaptive")  # its rate
 _of_parents: list[Any] = []  # not closed in a child: the sockets are the parent's
+
+
+class Retrying(NamedTuple):
+    """
+    What there is to an attempt, by handlers of the client's.
+
+    before_send: these hold it back. after_call: these are told of a good answer.
+    sees_all: those of needs-retry want to be told of every answer, and not of failures alone.
+    """
+
+    before_send: tuple[Any, ...]
+    after_call: tuple[Any, ...]
+    sees_all: bool
 
 
 class ClientState:
@@ -42,13 +65,12 @@ class ClientState:
         self.validates = config.parameter_validation
         self.checks_requests = config.request_checksum_calculation == "when_supported"
         self.checks_answers = config.response_checksum_validation == "when_supported"
-        self.attempts = _attempts(config.retries or {})
-        self.is_legacy = (config.retries or {}).get("mode", "legacy") == "legacy"
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._link: Callable[[], Any] = _nothing
         self._handlers: dict[tuple[str, str], tuple[Any, ...]] = {}
         self._quiet: dict[str, bool] = {}
+        self._retrying: dict[str, Retrying] = {}
         self._token: object = None
 
     def link(self, client: Any) -> Any:
@@ -86,46 +108,69 @@ class ClientState:
         if link.loop is asyncio.get_running_loop():
             await link.close()
 
-    # The user's handlers
+    # Handlers
 
     def handlers(self, client: Any, event: str, operation: str) -> tuple[Any, ...]:
         """Those of *event* that are not botocore's own."""
-        emitter = _compat.emitter_of(client)
-        token = _compat.registrations(emitter)
-        if token is not self._token:
-            self._handlers, self._quiet, self._token = {}, {}, token
+        self._forget_if_changed(client)
         found = self._handlers.get((event, operation))
         if found is None:
-            every = _compat.handlers_of(emitter, f"{event}.s3.{operation}")
+            every = _all_handlers(client, event, operation)
             found = tuple(each for each in every if not _is_own(each))
             self._handlers[event, operation] = found
         return found
 
     def is_quiet(self, client: Any, operation: str) -> bool:
         """Whether nobody but botocore has a part in the calls of *operation*."""
-        if _compat.registrations(_compat.emitter_of(client)) is self._token:
-            known = self._quiet.get(operation)
-            if known is not None:
-                return known
-        quiet = not any(self.handlers(client, event, operation) for event in _EVENTS)
-        self._quiet[operation] = quiet
-        return quiet
+        self._forget_if_changed(client)
+        known = self._quiet.get(operation)
+        if known is None:
+            known = not any(self.handlers(client, event, operation) for event in _EVENTS)
+            self._quiet[operation] = known
+        return known
+
+    def retrying(self, client: Any, operation: str) -> Retrying:
+        """What the client's retry mode, and who else listens, has to do with *operation*."""
+        self._forget_if_changed(client)
+        known = self._retrying.get(operation)
+        if known is None:
+            known = self._retrying[operation] = _retrying_of(client, operation)
+        return known
+
+    def _forget_if_changed(self, client: Any) -> None:
+        token = _compat.registrations(_compat.emitter_of(client))
+        if token is not self._token:
+            self._handlers, self._quiet, self._retrying = {}, {}, {}
+            self._token = token
 
 
 def _nothing() -> None:
     """A link that is not there, as a weak reference says it."""
 
 
-def _attempts(retries: Any) -> int:
-    """Of a call in all. Source: `botocore/data/_retry.json`, `botocore.retries.standard`."""
-    default = 5 if retries.get("mode", "legacy") == "legacy" else 3
-    return max(1, retries.get("total_max_attempts", default))
+def _all_handlers(client: Any, event: str, operation: str) -> tuple[Any, ...]:
+    return _compat.handlers_of(_compat.emitter_of(client), f"{event}.s3.{operation}")
+
+
+def _retrying_of(client: Any, operation: str) -> Retrying:
+    before, needs, after = (
+        _all_handlers(client, event, operation)
+        for event in ("before-send", "needs-retry", "after-call")
+    )
+    return Retrying(
+        tuple(each for each in before if _module_of(each) in _ADAPTIVE),
+        tuple(each for each in after if _module_of(each) in _STANDARD),
+        any(_module_of(each) in _ADAPTIVE or not _is_own(each) for each in needs),
+    )
 
 
 def _is_own(handler: Any) -> bool:
-    handler = getattr(handler, "func", handler)
-    module = getattr(handler, "__module__", None) or type(handler).__module__
+    module = _module_of(getattr(handler, "func", handler))
     return module != "botocore.stub" and module.partition(".")[0] in _OWN  # Stubber is the user's
+
+
+def _module_of(handler: Any) -> str:
+    return str(getattr(handler, "__module__", None) or type(handler).__module__)
 
 
 def _is_s3(client: Any) -> bool:

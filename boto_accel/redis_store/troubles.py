@@ -11,7 +11,7 @@ What redis-py raises, as botocore says it. The one place where the two meet.
 | MOVED, of a URL that is not of a cluster     | ClientError InvalidRequest, 400              |
 | another error                                | ClientError InternalError, 500               |
 
-All but 400 and 403 are tried again, as botocore tries these again.
+What is tried again is for the client's retry handlers to say (`retrying.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -123,20 +122,3 @@ def _chain(error: BaseException | None) -> list[BaseException]:
         found.append(error)
         error = error.__cause__ or error.__context__
     return found
-
-
-# Trying again ----------------------------------------------------------------------------------
-
-_RETRIED = (
-    EndpointConnectionError,
-    ConnectTimeoutError,
-    ConnectionClosedError,
-    ReadTimeoutError,
-)
-
-
-def is_tried_again(error: Any) -> bool:
-    """As botocore's retry handlers do. Source: `botocore.retries.standard`, `data/_retry.json`."""
-    if isinstance(error, Refusal):
-        return error.status in (500, 502, 503, 504)
-    return isinstance(error, _RETRIED)
