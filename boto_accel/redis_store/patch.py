@@ -28,7 +28,7 @@ from boto_accel.redis_store.params import check_known
 from boto_accel.redis_store.records import DamagedError
 from boto_accel.redis_store.retrying import Attempts
 from boto_accel.redis_store.semantics import Refusal
-from boto_accel.redis_store.state import ClientState, state_of
+from boto_accel.redis_store.state import ClientState, Parts, state_of
 from boto_accel.redis_store.store import Asking, Options, Reply, Store, TroubleError
 from boto_accel.redis_store.troubles import translated
 from boto_accel.redis_store.unserved import watch_sessions
@@ -58,10 +58,10 @@ class RedisPatch(Patch):
         client, operation = call.client, call.operation
         state = state_of(client)
         assert state is not None  # by `matches`
-        quiet = state.is_quiet(client, operation)
+        parts = state.parts(client, operation)
         params: Mapping[str, Any] = call.params
         context: dict[str, Any] = {}
-        plain = quiet and is_plain(operation, params)
+        plain = parts.quiet and is_plain(operation, params)
         if not plain:
             params, answered = yield from _prepare(call, state, context)
             if answered is not None:
@@ -72,16 +72,13 @@ class RedisPatch(Patch):
         except Refusal as refusal:
             parsed = error_of(operation, refusal, 0)
         else:
-            attempts = Attempts(call, state.retrying(client, operation), context)
             try:
-                parsed = yield from self._attempted(call, state, params, context, attempts)
+                parsed = yield from self._attempted(call, state, params, context, parts)
             except Exception as error:
                 yield from events.failed(call, error, context)
                 raise
-            if "Error" not in parsed:
-                yield from attempts.end(parsed)
-                if quiet:
-                    return parsed
+            if parts.quiet and "Error" not in parsed:
+                return parsed
         return (yield from events.finish(call, parsed, context, None))
 
     def _attempted(
@@ -89,17 +86,19 @@ class RedisPatch(Patch):
         call: Call,
         state: ClientState,
         params: Mapping[str, Any],
-        context: Mapping[str, Any],
-        attempts: Attempts,
+        context: dict[str, Any],
+        parts: Parts,
     ) -> Steps:
         """The parsed answer to the last attempt. Raises what there is in place of one."""
         store = Store(call.client, state, self.options, self._clock)
         source = Source(params.get("Body", b"")) if call.operation in WITH_BODY else None
         steps = partial(OPERATIONS[call.operation], store, params, source or context)
+        attempts = Attempts(call, parts, context)
         while True:
-            yield from attempts.begin()
+            if parts.before_send:
+                yield from attempts.begin()
             outcome = yield from _outcome(call, state, steps(), attempts.retries)
-            delay = yield from attempts.delay(outcome)
+            delay = (yield from attempts.delay(outcome)) if attempts.decides(outcome) else None
             if delay is None or (source is not None and not source.can_rewind):
                 break
             yield Sleep(delay)
@@ -108,6 +107,8 @@ class RedisPatch(Patch):
                 source.rewind()
         if isinstance(outcome, Exception):
             raise outcome
+        if parts.after_call and "Error" not in outcome:
+            yield from attempts.end(outcome)
         return outcome
 
     def presign(

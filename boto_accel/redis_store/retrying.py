@@ -19,7 +19,7 @@ from boto_accel._call import Call
 from boto_accel._effects import Await, Steps
 from boto_accel.redis_store.answers import http_response
 from boto_accel.redis_store.events import called
-from boto_accel.redis_store.state import Retrying
+from boto_accel.redis_store.state import Parts
 
 # A parsed answer, good or not, or the exception that there is in place of one.
 Outcome = dict[str, Any] | Exception
@@ -28,25 +28,23 @@ Outcome = dict[str, Any] | Exception
 class Attempts:
     """The attempts of one call. context: of its request; handlers keep things of theirs in it."""
 
-    def __init__(self, call: Call, retrying: Retrying, context: dict[str, Any]) -> None:
+    def __init__(self, call: Call, parts: Parts, context: dict[str, Any]) -> None:
         self._call = call
-        self._retrying = retrying
+        self._parts = parts
         self._context = context
         self.retries = 0
 
     def begin(self) -> Steps:
         """Wait for as long as the rate of the adaptive mode wants."""
-        for handler in self._retrying.before_send:
+        for handler in self._parts.before_send:
             yield from called(self._call, handler, "before-send", request=None)
 
     def delay(self, outcome: Outcome) -> Steps:
         """
         Seconds until the next attempt, None for none. May raise *outcome*, as the legacy mode does.
 
-        Source: `Endpoint._needs_retry`.
+        To be asked where `decides` says so. Source: `Endpoint._needs_retry`.
         """
-        if not self._is_asked_for(outcome):
-            return None
         call, context = self._call, self._context
         context.setdefault("retries", {})["attempt"] = self.retries + 1
         # There is no other region: `S3RegionRedirectorv2.redirect_from_error` looks at this first.
@@ -68,17 +66,17 @@ class Attempts:
         found = first_non_none_response(responses)
         return None if found is False else found
 
-    def _is_asked_for(self, outcome: Outcome) -> bool:
+    def decides(self, outcome: Outcome) -> bool:
         """botocore's handlers look at no answer of ours below 500, but for the adaptive mode's."""
         return (
-            self._retrying.sees_all
+            self._parts.sees_all
             or isinstance(outcome, Exception)
             or outcome["ResponseMetadata"]["HTTPStatusCode"] >= 500
         )
 
     def end(self, parsed: Mapping[str, Any]) -> Steps:
         """Give back what the quota of the standard mode has lent, for a good answer."""
-        for handler in self._retrying.after_call:
+        for handler in self._parts.after_call:
             response = http_response(parsed)
             yield from called(
                 self._call, handler, "after-call", context=self._context, http_response=response

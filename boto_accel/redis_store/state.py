@@ -39,21 +39,34 @@ _ADAPTIVE = ("botocore.retries.adaptive", "aiobotocore.retries.adaptive")  # its
 _of_parents: list[Any] = []  # not closed in a child: the sockets are the parent's
 
 
-class Retrying(NamedTuple):
+class Parts(NamedTuple):
     """
-    What there is to an attempt, by handlers of the client's.
+    Which handlers have a part in an operation.
 
-    before_send: these hold it back. after_call: these are told of a good answer.
-    sees_all: those of needs-retry want to be told of every answer, and not of failures alone.
+    quiet: nobody but botocore. before_send: these hold an attempt back; after_call: these are told
+    of a good answer; both are of the client's retry mode. sees_all: those of needs-retry want to be
+    told of every answer, and not of failures alone.
     """
 
+    quiet: bool
     before_send: tuple[Any, ...]
     after_call: tuple[Any, ...]
     sees_all: bool
 
 
+class _Known(NamedTuple):
+    """What is worked out of the handlers that *token* stands for; by event and operation."""
+
+    token: object
+    handlers: dict[tuple[str, str], tuple[Any, ...]]
+    parts: dict[str, Parts]
+
+
 class ClientState:
-    """Guarding: `_lock` while a link is made; handlers are worked out anew, never mutated."""
+    """
+    Guarding: `_lock` while a link is made. `_known` is replaced whole: a thread that is late with
+    what it has worked out of earlier handlers writes it where nobody looks any more.
+    """
 
     def __init__(self, client: Any) -> None:
         self.address = read_url(client.meta.endpoint_url)
@@ -68,10 +81,7 @@ class ClientState:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._link: Callable[[], Any] = _nothing
-        self._handlers: dict[tuple[str, str], tuple[Any, ...]] = {}
-        self._quiet: dict[str, bool] = {}
-        self._retrying: dict[str, Retrying] = {}
-        self._token: object = None
+        self._known = _Known(None, {}, {})
 
     def link(self, client: Any) -> Any:
         """The connections of this process, and of this loop."""
@@ -112,36 +122,29 @@ class ClientState:
 
     def handlers(self, client: Any, event: str, operation: str) -> tuple[Any, ...]:
         """Those of *event* that are not botocore's own."""
-        self._forget_if_changed(client)
-        found = self._handlers.get((event, operation))
+        known = self._known_of(client)
+        found = known.handlers.get((event, operation))
         if found is None:
             every = _all_handlers(client, event, operation)
             found = tuple(each for each in every if not _is_own(each))
-            self._handlers[event, operation] = found
+            known.handlers[event, operation] = found
         return found
 
-    def is_quiet(self, client: Any, operation: str) -> bool:
-        """Whether nobody but botocore has a part in the calls of *operation*."""
-        self._forget_if_changed(client)
-        known = self._quiet.get(operation)
-        if known is None:
-            known = not any(self.handlers(client, event, operation) for event in _EVENTS)
-            self._quiet[operation] = known
-        return known
+    def parts(self, client: Any, operation: str) -> Parts:
+        """Who has a part in *operation*."""
+        known = self._known_of(client)
+        found = known.parts.get(operation)
+        if found is None:
+            quiet = not any(self.handlers(client, event, operation) for event in _EVENTS)
+            found = known.parts[operation] = _parts_of(client, operation, quiet)
+        return found
 
-    def retrying(self, client: Any, operation: str) -> Retrying:
-        """What the client's retry mode, and who else listens, has to do with *operation*."""
-        self._forget_if_changed(client)
-        known = self._retrying.get(operation)
-        if known is None:
-            known = self._retrying[operation] = _retrying_of(client, operation)
-        return known
-
-    def _forget_if_changed(self, client: Any) -> None:
+    def _known_of(self, client: Any) -> _Known:
         token = _compat.registrations(_compat.emitter_of(client))
-        if token is not self._token:
-            self._handlers, self._quiet, self._retrying = {}, {}, {}
-            self._token = token
+        known = self._known
+        if token is not known.token:
+            known = self._known = _Known(token, {}, {})
+        return known
 
 
 def _nothing() -> None:
@@ -152,12 +155,13 @@ def _all_handlers(client: Any, event: str, operation: str) -> tuple[Any, ...]:
     return _compat.handlers_of(_compat.emitter_of(client), f"{event}.s3.{operation}")
 
 
-def _retrying_of(client: Any, operation: str) -> Retrying:
+def _parts_of(client: Any, operation: str, quiet: bool) -> Parts:
     before, needs, after = (
         _all_handlers(client, event, operation)
         for event in ("before-send", "needs-retry", "after-call")
     )
-    return Retrying(
+    return Parts(
+        quiet,
         tuple(each for each in before if _module_of(each) in _ADAPTIVE),
         tuple(each for each in after if _module_of(each) in _STANDARD),
         any(_module_of(each) in _ADAPTIVE or not _is_own(each) for each in needs),
