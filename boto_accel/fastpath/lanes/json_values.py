@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Container, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from botocore.utils import ensure_boolean
 
@@ -193,12 +194,14 @@ class ReaderCompiler:
     """
     Compiles readers for shapes.
 
+    A reader owns what it is given, and changes it in place where that gives botocore's result.
     readers: of scalars by type; those of a type that is not there are as they are.
     """
 
     def __init__(self, readers: Mapping[str, Convert]) -> None:
         self._scalars = readers
         self._structures: dict[str, Convert] = {}  # by name, as shapes may contain themselves
+        self._singles: defaultdict[str, set[str]] = defaultdict(set)  # see `_singles_of`
 
     def value(self, shape: Any) -> Convert | None:
         """A reader of one value of *shape*; None where the value is as it is."""
@@ -216,21 +219,24 @@ class ReaderCompiler:
         A reader of a structure.
 
         The keys, in their order, choose a *layout*: which of them give which members, in the order
-        of the model. A structure whose members are as they are is handed on as it is.
+        of the model.
         """
         known = self._structures.get(shape.name)
         if known is not None:
             return known
         layouts: dict[tuple[str, ...], Layout] = {}
+        singles = self._singles[shape.name]
         one_of = shape.is_tagged_union
 
         def learned(keys: tuple[str, ...]) -> Layout:
             layout = self._layout(shape, keys)
             # Source: `ResponseParser._has_unknown_tagged_union_member`, which tells of odd ones.
-            if one_of and (len(keys) != 1 or layout == []):
+            if one_of and (len(keys) != 1 or not layout.members):
                 raise Odd
             if len(layouts) < MOST_LAYOUTS:
                 layouts[keys] = layout
+                if layout.converted == [] and len(keys) == 1:
+                    singles.add(keys[0])
             return layout
 
         def read(value: Any) -> Any:
@@ -242,15 +248,16 @@ class ReaderCompiler:
             layout = layouts.get(keys)
             if layout is None:
                 layout = learned(keys)
-            if layout is AS_IT_IS:
-                if None not in value.values():
-                    return value
-                layout = [(key, key, None) for key in keys]
+            members, converted = layout
+            if converted is not None and None not in value.values():
+                for key, convert in converted:
+                    value[key] = convert(value[key])
+                return value
             result = {}
-            for name, key, convert in layout:
+            for name, key, reader in members:
                 item = value[key]
                 if item is not None:
-                    result[name] = item if convert is None else convert(item)
+                    result[name] = item if reader is None else reader(item)
                 elif one_of:
                     raise Odd
             return result
@@ -270,25 +277,34 @@ class ReaderCompiler:
             if (wire_name := self.wire_name(name, member)) in keys
         ]
         names = tuple(name for name, _, _ in layout)
-        if names == keys and all(n == wire and c is None for n, wire, c in layout):
-            return AS_IT_IS
-        return layout
+        if names != keys or any(name != wire_name for name, wire_name, _ in layout):
+            return Layout(layout, None)
+        return Layout(layout, [(key, convert) for key, _, convert in layout if convert is not None])
 
     def _list(self, shape: Any) -> Convert:
         convert = self.value(shape.member)
+        singles = self._singles_of(shape.member)
 
         def read(value: Any) -> Any:
             if value.__class__ is not list:
                 raise Odd
-            if convert is None:
-                return value
-            return [None if item is None else convert(item) for item in value]
+            if convert is not None:
+                for index, item in enumerate(value):
+                    if item.__class__ is dict and len(item) == 1:
+                        [key] = item
+                        if key in singles and item[key] is not None:
+                            continue
+                    elif item is None:
+                        continue
+                    value[index] = convert(item)
+            return value
 
         return read
 
     def _map(self, shape: Any) -> Convert:
         read_key = self.value(shape.key)
         convert = self.value(shape.value)
+        singles = self._singles_of(shape.value)
 
         def read(value: Any) -> Any:
             if value.__class__ is not dict:
@@ -298,16 +314,37 @@ class ReaderCompiler:
                     read_key(key): item if convert is None else convert(item)
                     for key, item in value.items()
                 }
-            if convert is None:
-                return value
-            return {key: convert(item) for key, item in value.items()}
+            if convert is not None:
+                for key, item in value.items():
+                    if item.__class__ is dict and len(item) == 1:
+                        [name] = item
+                        if name in singles and item[name] is not None:
+                            continue
+                    value[key] = convert(item)
+            return value
 
         return read
 
+    def _singles_of(self, shape: Any) -> Container[str]:
+        """
+        Members that are as they are, if alone in a structure of *shape*; seen so far.
 
-# (member, key, reader) of each member that there is, in the order of the model
-Layout = list[tuple[str, str, Convert | None]]
-AS_IT_IS: Layout = [("", "", None)]  # all members are there, in their order, and need no reader
+        Lists and maps look here first: attributes of an item of DynamoDB are structures with one
+        member each, thousands in a page, and reading them one by one costs five times as much.
+        """
+        return self._singles[shape.name] if shape.type_name == "structure" else ()
+
+
+class Layout(NamedTuple):
+    """
+    How a structure with some keys is read.
+
+    members: (member, key, reader) of each that there is, in the order of the model. converted:
+    (key, reader) of those that have one, if the keys are the members in this order; else None.
+    """
+
+    members: list[tuple[str, str, Convert | None]]
+    converted: list[tuple[str, Convert]] | None
 
 
 def scalar_readers(read_timestamp: Convert, read_blob: Convert | None) -> dict[str, Convert]:
