@@ -7,6 +7,7 @@ BOTO_ACCEL_REQUIRE_SERVERS=1, as in CI, it fails them instead.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -55,6 +56,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reason = _reason_to_skip(item)
         if reason:
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays for good: nothing for the collector to go through."""
+    _freeze_heap()
 
 
 def _is_run(item: pytest.Item) -> bool:
@@ -120,6 +126,28 @@ def no_aws_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(empty))
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         yield
+
+
+def _freeze_heap() -> None:
+    gc.collect()  # garbage that is frozen is never let go of
+    gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def _thawed_at_the_end() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+    _freeze_heap()
+
+
+@pytest.fixture
+def frozen_heap(_thawed_at_the_end: None) -> None:
+    """
+    For tests that collect garbage: what is there already need not be gone through.
+
+    Each test freezes anew what the one before it has left for good, such as a service model.
+    """
+    _freeze_heap()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ from tests.fastpath.callers import Caller, all_fast, open_caller, open_loop
 from tests.servers.capture import CaptureServer, Close, Recorded, Sleep, http_answer
 from tests.servers.clients import make_client
 
+pytestmark = pytest.mark.usefixtures("frozen_heap")
+
 LENGTH = 1_000_000
 HALF = http_answer(200, b"", {"Content-Length": str(LENGTH)}) + b"x" * 1000
 

@@ -6,9 +6,7 @@ Each case makes five calls on one client (see `calls.CALLS`), in stock and insid
 
 from __future__ import annotations
 
-import gc
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,14 +17,7 @@ from tests.parity.compare import differences
 from tests.servers.engines import engines_of
 from tests.servers.tls import TLSFiles
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _frozen_heap() -> Iterator[None]:
-    """Each run collects garbage four times: what is there already need not be gone through."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("frozen_heap")
 
 
 @pytest.fixture(autouse=True)
