@@ -12,8 +12,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from botocore.loaders import Loader
-from botocore.model import ServiceModel
 from dateutil.tz import tzlocal, tzutc
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,15 +21,9 @@ from boto_accel.cache import codec
 from boto_accel.cache.codec import ERROR, REPLY, Damaged, Kept, Unencodable, decode, encode
 from tests.cache.values import differences, make_reply
 from tests.generate.choices import SeededChoices, drawn
+from tests.generate.models import read_model, service_names
 
-LOADER = Loader(include_default_search_paths=False)
-LOADER.search_paths.append(Loader.BUILTIN_DATA_PATH)
-SERVICES = sorted(LOADER.list_available_services("service-2"))
 PARTS = 16  # of the services, so that several workers can share them
-
-
-def models(service: str) -> ServiceModel:
-    return ServiceModel(LOADER.load_service_model(service, "service-2"), service)
 
 
 def round_trip(reply: Any) -> Any:
@@ -41,8 +33,8 @@ def round_trip(reply: Any) -> Any:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_replies_of_every_operation_of_every_service_come_back(part: int) -> None:
     """decode(encode(x)) is x, with equal types at every level, and shares nothing with it."""
-    for service in SERVICES[part::PARTS]:
-        model = models(service)
+    for service in service_names()[part::PARTS]:
+        model = read_model(service)
         for name in model.operation_names:
             reply = make_reply(
                 SeededChoices(f"{service}.{name}"), model.operation_model(name).output_shape
@@ -50,7 +42,7 @@ def test_replies_of_every_operation_of_every_service_come_back(part: int) -> Non
             assert differences(reply, round_trip(reply)) == [], f"{service}.{name}"
 
 
-@given(drawn(make_reply, models("ec2").operation_model("DescribeInstances").output_shape))
+@given(drawn(make_reply, read_model("ec2").operation_model("DescribeInstances").output_shape))
 def test_replies_that_hypothesis_finds_come_back(reply: dict[str, Any]) -> None:
     assert differences(reply, round_trip(reply)) == []
 

@@ -3,41 +3,74 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import pytest
-from botocore.loaders import Loader
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import OperationModel
 
 from boto_accel.cache import policy
+from tests.generate.models import read_model, service_names
 
-LOADER = Loader(include_default_search_paths=False)
-LOADER.search_paths.append(Loader.BUILTIN_DATA_PATH)
 ASKED = policy.asked_by_verbs(("List", "Get", "Describe"))
+model_of = cache(read_model)
 
 
-@cache
-def model_of(service: str) -> ServiceModel:
-    return ServiceModel(LOADER.load_service_model(service, "service-2"), service)
+@dataclass(frozen=True)
+class Decided:
+    """
+    The reason against an operation; and of one that is cached, what its reply may not have.
+
+    *marked*: the shapes that the model marks as sensitive. *consuming*, *secretive*: whether one of
+    its members has such a name.
+    """
+
+    why: str
+    marked: frozenset[str] = frozenset()
+    consuming: bool = False
+    secretive: bool = False
+    streams_events: bool = False
 
 
-def every_operation() -> Iterator[tuple[str, OperationModel]]:
-    for service in LOADER.list_available_services("service-2"):
-        model = ServiceModel(LOADER.load_service_model(service, "service-2"), service)
-        for name in model.operation_names:
-            yield f"{service}.{name}", model.operation_model(name)
+@dataclass(frozen=True)
+class Operations:
+    """The names of all, and what was decided of those that are asked for by default."""
+
+    names: frozenset[str]
+    decided: dict[str, Decided]
 
 
 @pytest.fixture(scope="module")
-def decided() -> dict[str, tuple[OperationModel, str]]:
-    """Each operation that is asked for by default, with its model and the reason against it."""
-    return {
-        name: (model, policy.reason_against(model, ASKED))
-        for name, model in every_operation()
-        if ASKED(model.name)
-    }
+def operations() -> Operations:
+    names, decided = set(), {}
+    for service in service_names():
+        model = read_model(service)
+        for name in model.operation_names:
+            names.add(f"{service}.{name}")
+            if ASKED(name):
+                decided[f"{service}.{name}"] = decide(model.operation_model(name))
+    return Operations(frozenset(names), decided)
+
+
+@pytest.fixture
+def decided(operations: Operations) -> dict[str, Decided]:
+    return operations.decided
+
+
+def decide(model: OperationModel) -> Decided:
+    why = policy.reason_against(model, ASKED)
+    if why:
+        return Decided(why)
+    shape = model.output_shape
+    return Decided(
+        why,
+        frozenset(marked_shapes(shape, set())),
+        any(map(CONSUMING.search, member_names(shape))),
+        any(map(SECRETIVE.search, member_names(shape))),
+        model.has_event_stream_output,
+    )
 
 
 def reason(service: str, operation: str, **options: Any) -> str:
@@ -131,51 +164,7 @@ def marked_shapes(shape: Any, seen: set[str]) -> Iterator[str]:
             yield from marked_shapes(each, seen)
 
 
-def test_nothing_that_a_model_marks_as_sensitive_is_cached(decided: Any) -> None:
-    """But for what only names a secret."""
-    found = {
-        f"{name.split('.')[0]}.{shape}"
-        for name, (model, why) in decided.items()
-        if not why
-        for shape in marked_shapes(model.output_shape, set())
-    }
-    assert found <= policy.HARMLESS
-
-
-def test_most_reads_are_cached(decided: Any) -> None:
-    """A policy that says no to all would hold every other test."""
-    cached = [name for name, (_, why) in decided.items() if not why]
-    assert len(cached) > 0.8 * len(decided)
-
-
-def test_every_listed_operation_exists(decided: Any) -> None:
-    """A name that was misspelt protects nothing. Older botocores lack the newest."""
-    known = {name for name, _ in every_operation()}
-    missing = policy.LISTED.keys() - known
-    assert len(missing) < 12, sorted(missing)
-    assert {"sqs.ReceiveMessage", "kinesis.GetRecords", "ecr.GetAuthorizationToken"} <= known
-
-
 CONSUMING = re.compile(r"(?:Shard)?Iterator$|ReceiptHandle$|[tT]askToken$|^nonce$")
-
-
-def member_names(shape: Any, depth: int = 2) -> Iterator[str]:
-    for name, member in getattr(shape, "members", {}).items():
-        yield name
-        if depth:
-            yield from member_names(getattr(member, "member", member), depth - 1)
-
-
-def test_no_cached_read_hands_out_a_position_or_a_receipt(decided: Any) -> None:
-    """By the names that such things have in all models."""
-    found = [
-        name
-        for name, (model, why) in decided.items()
-        if not why and any(map(CONSUMING.search, member_names(model.output_shape)))
-    ]
-    assert found == []
-
-
 SECRETIVE = re.compile(
     r"(?i)^(?:.*(?:secretaccesskey|sessiontoken|authorizationtoken|authtoken|accesstoken|presignedurl"
     r"|signedurl|secretstring)|password|privatekey)$"
@@ -188,18 +177,48 @@ NO_SECRETS = {
 }
 
 
-def test_no_cached_read_gives_out_a_credential_by_its_name(decided: Any) -> None:
-    """For models that do not mark what is secret."""
+def member_names(shape: Any, depth: int = 2) -> Iterator[str]:
+    for name, member in getattr(shape, "members", {}).items():
+        yield name
+        if depth:
+            yield from member_names(getattr(member, "member", member), depth - 1)
+
+
+def test_nothing_that_a_model_marks_as_sensitive_is_cached(decided: Mapping[str, Decided]) -> None:
+    """But for what only names a secret."""
     found = {
-        name
-        for name, (model, why) in decided.items()
-        if not why and any(map(SECRETIVE.search, member_names(model.output_shape)))
+        f"{name.split('.')[0]}.{shape}" for name, each in decided.items() for shape in each.marked
     }
+    assert found <= policy.HARMLESS
+
+
+def test_most_reads_are_cached(decided: Mapping[str, Decided]) -> None:
+    """A policy that says no to all would hold every other test."""
+    cached = [name for name, each in decided.items() if not each.why]
+    assert len(cached) > 0.8 * len(decided)
+
+
+def test_every_listed_operation_exists(operations: Operations) -> None:
+    """A name that was misspelt protects nothing. Older botocores lack the newest."""
+    missing = policy.LISTED.keys() - operations.names
+    assert len(missing) < 12, sorted(missing)
+    listed = {"sqs.ReceiveMessage", "kinesis.GetRecords", "ecr.GetAuthorizationToken"}
+    assert listed <= operations.names
+
+
+def test_no_cached_read_hands_out_a_position_or_a_receipt(decided: Mapping[str, Decided]) -> None:
+    """By the names that such things have in all models."""
+    assert [name for name, each in decided.items() if each.consuming] == []
+
+
+def test_no_cached_read_gives_out_a_credential_by_its_name(decided: Mapping[str, Decided]) -> None:
+    """For models that do not mark what is secret."""
+    found = {name for name, each in decided.items() if each.secretive}
     assert found - NO_SECRETS == set()
 
 
-def test_no_event_stream_is_cached(decided: Any) -> None:
-    assert not [n for n, (m, why) in decided.items() if not why and m.has_event_stream_output]
+def test_no_event_stream_is_cached(decided: Mapping[str, Decided]) -> None:
+    assert not [name for name, each in decided.items() if each.streams_events]
 
 
 def test_the_stream_of_a_reply_is_found() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-import botocore.session
 import pytest
 from botocore import handlers, serialize
 from botocore.exceptions import ParamValidationError
@@ -13,15 +12,15 @@ from botocore.model import OperationModel
 from botocore.validate import ParamValidator
 
 from tests.generate.choices import SeededChoices
+from tests.generate.models import read_model, service_names
 from tests.generate.params import fresh, make_params
 from tests.generate.spoilt import SPOILERS, spoil_params
 
-SESSION = botocore.session.Session()
 PARTS = 8  # so that xdist has something to share out
 
 
 def operations(service: str) -> Iterator[OperationModel]:
-    model = SESSION.get_service_model(service)
+    model = read_model(service)
     for name in model.operation_names:
         operation = model.operation_model(name)
         if not operation.has_event_stream_input:
@@ -43,7 +42,7 @@ def serialized(operation: OperationModel, params: dict[str, object]) -> dict[str
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_parameters_of_every_operation_serialize(part: int) -> None:
-    for service in SESSION.get_available_services()[part::PARTS]:
+    for service in service_names()[part::PARTS]:
         for operation in operations(service):
             choices = SeededChoices(f"{service} {operation.name}")
             params = make_params(choices, operation)
@@ -93,6 +92,6 @@ def test_spoilt_parameters_are_mostly_refused() -> None:
 
 
 def test_a_refusal_is_botocore_s_own() -> None:
-    operation = SESSION.get_service_model("s3").operation_model("GetObject")
+    operation = read_model("s3").operation_model("GetObject")
     with pytest.raises(ParamValidationError):
         serialized(operation, {"Bucket": "b/c", "Key": "k"})
