@@ -48,6 +48,13 @@ def names():
 def patched():
     return BaseClient.__dict__["_make_api_call"].__globals__["__name__"] == "boto_accel._hook"
 """
+# Of other packages, which take most of the time that pytest needs to begin. The runs that are not
+# made by `run` have them all, as a user's have.
+WITHOUT = [
+    argument
+    for name in ("anyio", "ddtrace", "hypothesispytest", "platformdirs")
+    for argument in ("-p", f"no:{name}")
+]
 Run = Callable[..., pytest.RunResult]
 
 
@@ -66,7 +73,7 @@ def run(pytester: pytest.Pytester, server: CaptureServer) -> Run:
         pytester.makeini(INI % scope)
         pytester.makepyfile(HEAD.format(url=server.endpoint_url) + tests)
         return pytester.runpytest_subprocess(
-            "--strict-markers", "-p", "no:cacheprovider", *arguments, timeout=300
+            "--strict-markers", "-p", "no:cacheprovider", *WITHOUT, *arguments, timeout=300
         )
 
     return run
