@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from boto_accel.redis_store import scripts
+from boto_accel.redis_store.keys import Shard
 from boto_accel.redis_store.listing import OWNER
 from boto_accel.redis_store.objects import moment
 from boto_accel.redis_store.semantics import (
@@ -145,14 +146,15 @@ def delete_bucket(store: Store, params: Mapping[str, Any], _: Any) -> Asking:
     raise aborted()
 
 
-def _close(store: Store, shard: Any, deletion: str) -> Asking:
+def _close(store: Store, shard: Shard, deletion: str) -> Asking:
     """Whether *shard* has no object; then it is closed."""
     while True:
         answer = yield from store.run(
             scripts.CLOSE_SHARD, [shard.state, shard.index], [deletion, shard.records, _BUDGET]
         )
-        if answer[0] != b"MORE":
+        if answer[0] != b"DEAD":
             return answer[0] == b"OK"
+        yield from store.sweep([(shard, answer[1:])])
 
 
 def _clear(store: Store, name: str, deletion: str) -> Asking:

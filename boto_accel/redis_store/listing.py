@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from boto_accel.redis_store import scripts
-from boto_accel.redis_store.merging import Entry, Merge, bounds
+from boto_accel.redis_store.keys import Shard
+from boto_accel.redis_store.merging import Entry, Merge, bounds, dead_keys
 from boto_accel.redis_store.objects import moment
 from boto_accel.redis_store.records import decode_head
 from boto_accel.redis_store.semantics import (
@@ -16,9 +17,10 @@ from boto_accel.redis_store.semantics import (
     page_size,
     token_of,
 )
-from boto_accel.redis_store.store import Asking, Reply, Store
+from boto_accel.redis_store.store import Asking, Reply, Store, aborted
 
 OWNER = {"ID": "boto-accel"}  # there is one
+_MOST_ROUNDS = 20  # of a page with a key that comes while it is looked at, or whose slot is moved
 _BUDGET = 5000  # keys that one script looks at: a server is not held up by a million dead ones
 
 
@@ -116,6 +118,7 @@ def _entries(
     start, end = bounds(after, prefix, delimiter)
     merge = Merge(store.schema.shards, start, most)
     shards = store.schema.all_shards(bucket)
+    refused = 0
     while asked := merge.to_ask():
         calls = [
             (
@@ -126,9 +129,22 @@ def _entries(
             for cursor in asked
         ]  # fmt: skip
         answers = yield from store.run_each(scripts.LIST, calls)
-        for cursor, answer in zip(asked, answers, strict=True):
-            cursor.take(answer)
+        right = yield from _swept(store, [shards[each.shard] for each in asked], answers)
+        for cursor, answer, is_right in zip(asked, answers, right, strict=True):
+            if is_right:
+                cursor.take(answer)
+        refused += not all(right)
+        if refused == _MOST_ROUNDS:
+            raise aborted()
     return merge.found
+
+
+def _swept(store: Store, shards: Sequence[Shard], answers: Sequence[Sequence[bytes]]) -> Asking:
+    """Which pages are right: those without a key that seemed to be gone, and is not."""
+    dead = [dead_keys(answer) for answer in answers]
+    pairs = [(shard, keys) for shard, keys in zip(shards, dead, strict=True) if keys]
+    gone = iter((yield from store.sweep(pairs)) if pairs else ())
+    return [next(gone) if keys else True for keys in dead]
 
 
 def _content(entry: Entry, spell: Callable[[str], str], *, owner: bool) -> dict[str, Any]:

@@ -31,8 +31,14 @@ class Cursor:
 
     def take(self, answer: Sequence[bytes]) -> None:
         """What the script LIST answers."""
-        self.start, *rest = answer
+        rest = answer[2 + int(answer[1]) :]
+        self.start = answer[0]
         self.entries.extend(map(Entry, rest[::2], rest[1::2]))
+
+
+def dead_keys(answer: Sequence[bytes]) -> Sequence[bytes]:
+    """Those of an answer of the script LIST whose record seems to be gone."""
+    return answer[2 : 2 + int(answer[1])]
 
 
 class Merge:

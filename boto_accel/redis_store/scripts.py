@@ -155,14 +155,20 @@ else redis.call('HSET', KEYS[1], 't', ARGV[1]) end
 return {'OK'}
 """)
 
-# A page of one shard: {where to go on, or "" at its end; key or common prefix; head, or "" of a
-# prefix; …}. Keys whose record has expired or was evicted are taken out of the index on the way.
+# A page of one shard: {where to go on, or "" at its end; how many keys are dead; they; key or
+# common prefix; head, or "" of a prefix; …}. A key is dead if its record seems to be gone: SWEEP.
 # KEYS index; ARGV records min max limit prefix_length delimiter budget
 LIST = _script("""
-local out = {''}
 local min, limit, budget = ARGV[2], tonumber(ARGV[4]), tonumber(ARGV[7])
 local after, delimiter = tonumber(ARGV[5]) + 1, ARGV[6]
+local dead, out = {}, {}
 local found, looked = 0, 0
+local function page(start)
+  local whole = {start, tostring(#dead)}
+  for _, key in ipairs(dead) do whole[#whole + 1] = key end
+  for _, each in ipairs(out) do whole[#whole + 1] = each end
+  return whole
+end
 while true do
   local keys = redis.call('ZRANGEBYLEX', KEYS[1], min, ARGV[3], 'LIMIT', 0, 128)
   local jumped = false
@@ -171,7 +177,7 @@ while true do
     min = '(' .. key
     local head = redis.call('HGET', ARGV[1] .. key, 'm')
     if not head then
-      redis.call('ZREM', KEYS[1], key)
+      dead[#dead + 1] = key
     else
       local group = nil
       if delimiter ~= '' then
@@ -186,14 +192,25 @@ while true do
         jumped = true
       end
     end
-    if found >= limit or looked >= budget then
-      out[1] = min
-      return out
-    end
+    if found >= limit or looked >= budget then return page(min) end
     if jumped then break end
   end
-  if not jumped and #keys < 128 then return out end
+  if not jumped and #keys < 128 then return page('') end
 end
+""")
+
+# Take keys whose record has expired, or was evicted, out of the index. {'ALIVE'}: one was not gone.
+#
+# Not where they are found: a record that a script was not told of may be on another node, while
+# the slot is moved. All keys of this one are told: then Redis refuses it (TRYAGAIN).
+# KEYS index record …; ARGV key …
+SWEEP = _script("""
+local answer = 'OK'
+for n = 2, #KEYS do
+  if redis.call('EXISTS', KEYS[n]) == 1 then answer = 'ALIVE'
+  else redis.call('ZREM', KEYS[1], ARGV[n - 1]) end
+end
+return {answer}
 """)
 
 # Buckets. ----------------------------------------------------------------------------------------
@@ -230,19 +247,17 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 return {'OK'}
 """)
 
-# Close a shard that has no object; keys whose record is gone do not count. {'MORE'}: ask again.
+# Close a shard that has no object. {'DEAD', key, …}: these seem to be gone: SWEEP, and ask again.
 # KEYS state index; ARGV deletion records budget
 CLOSE_SHARD = _script("""
-for _ = 1, tonumber(ARGV[3]) do
-  local key = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
-  if not key then
-    redis.call('SET', KEYS[1], 'closed:' .. ARGV[1])
-    return {'OK'}
-  end
+local answer = {'DEAD'}
+for _, key in ipairs(redis.call('ZRANGE', KEYS[2], 0, tonumber(ARGV[3]) - 1)) do
   if redis.call('EXISTS', ARGV[2] .. key) == 1 then return {'NOTEMPTY'} end
-  redis.call('ZREM', KEYS[2], key)
+  answer[#answer + 1] = key
 end
-return {'MORE'}
+if #answer > 1 then return answer end
+redis.call('SET', KEYS[1], 'closed:' .. ARGV[1])
+return {'OK'}
 """)
 
 # KEYS buckets deleting; ARGV bucket deletion

@@ -138,6 +138,12 @@ class Store:
             yield from self.run(scripts.OPEN_SHARD, [shard.state], [answer[1]])
         raise aborted()
 
+    def sweep(self, dead: Sequence[tuple[Shard, Sequence[bytes]]]) -> Asking:
+        """For each shard, whether the records of these keys are gone; they are not listed then."""
+        calls = [([shard.index, *map(shard.record, keys)], keys) for shard, keys in dead]
+        answers = yield from self.run_each(scripts.SWEEP, calls)
+        return [answer[0] == b"OK" for answer in answers]
+
     # Objects
 
     def record(self, bucket: str, key: bytes, shard: Shard) -> Asking:

@@ -33,6 +33,8 @@ from boto_accel.redis_store.records import DamagedError
 from boto_accel.redis_store.semantics import Refusal
 from boto_accel.redis_store.urls import Address
 
+# What a script says that looks for a key of its slot which has been moved to another node already.
+_ON_THE_WAY = "access a non local key"
 _WORD = re.compile(r"[A-Z]{2,20}\b")
 
 
@@ -61,6 +63,8 @@ def translated(error: BaseException, address: Address) -> BotoCoreError | Refusa
             return _unavailable(error)
         case redis.ClusterDownError() | redis.SlotNotCoveredError():
             return _unavailable(error)
+        case redis.ClusterError():  # too many redirections and TRYAGAINs
+            return _unavailable(error)
         case redis.MovedError() | redis.AskError():
             text = "This server is a node of a cluster; use redis+cluster:// in endpoint_url."
             return Refusal("InvalidRequest", 400, text)
@@ -86,6 +90,8 @@ def _answered(error: BaseException) -> Refusal:
         return Refusal("SlowDown", 503, "Redis has reached its maxmemory: reduce what is kept.")
     if word in ("LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "NOREPLICAS",
                 "MISCONF", "BUSY", "UNBLOCKED"):  # fmt: skip
+        return _unavailable(error)
+    if _ON_THE_WAY in str(error):
         return _unavailable(error)
     return Refusal("InternalError", 500, f"Redis answered {word}")
 

@@ -286,7 +286,7 @@ def test_a_merge_is_the_sorted_whole(
             own = [key for key in sorted(keys) if zlib.crc32(key) % schema.shards == cursor.shard]
             page = [key for key in own if is_within(key, cursor.start, end)][: max(1, merge.share)]
             more = b"(" + page[-1] if len(page) == max(1, merge.share) else b""
-            cursor.take([more, *(each for key in page for each in (key, b"head"))])
+            cursor.take([more, b"1", b"dead", *(each for key in page for each in (key, b"head"))])
     wanted = [key for key in sorted(keys) if key > after and key.startswith(prefix)]
     assert [each.name for each in merge.found] == wanted[:limit]
 

