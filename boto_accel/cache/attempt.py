@@ -1,17 +1,20 @@
 """
 One look in the store and, where it has nothing, one question to AWS on behalf of all processes.
 
-All methods may wait for a disk or a network: a patch asks for them as `Blocking`.
+What may wait for a disk or a network is steps on the store (`drive.py`), which run to their end
+also where the task that asked for them is cancelled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import methodcaller
 from typing import NamedTuple
 
 from boto_accel.cache.codec import Damaged, Kept, decode
+from boto_accel.cache.drive import Steps
 from boto_accel.cache.freshness import State
-from boto_accel.cache.store import Entry, Store, Ticket
+from boto_accel.cache.store import Entry, Ticket
 
 
 class Found(NamedTuple):
@@ -32,71 +35,72 @@ class Attempt:
     kept: whether the store has the reply. leads: whether other processes wait for this one.
     """
 
-    def __init__(self, store: Store, key: bytes, tags: tuple[str, ...], read: Read) -> None:
+    def __init__(self, key: bytes, tags: tuple[str, ...], read: Read) -> None:
         self.key = key
         self.tags = tags
         self.kept = False
         self.leads = False
-        self._store = store
         self._read = read
         self._ticket: Ticket = None
         self._abandoned = False
 
-    def begin(self) -> Found | None:
+    def begin(self) -> Steps[Found | None]:
         """What the store has; else `leads` tells whether to ask AWS now, or to look again."""
-        found = self._look()
-        if found is None and self._lead():
+        found = yield from self._look()
+        if found is None and (yield from self._lead()):
             # Who led before may have put its reply between the look and the lead.
-            found = self._look()
+            found = yield from self._look()
         if found is None:
-            self.depart()
+            yield from self.depart()
         self.kept = found is not None
         return found
 
-    def begin_anew(self) -> bool:
+    def begin_anew(self) -> Steps[bool]:
         """Whether to ask AWS for what the store has, but is stale."""
-        if not self._lead():
+        if not (yield from self._lead()):
             return False
-        found = self._look()
+        found = yield from self._look()
         self.kept = found is not None and found.state is State.FRESH
         if not self.kept:
-            self.depart()
+            yield from self.depart()
         return not self.kept
 
-    def depart(self) -> None:
+    def depart(self) -> Steps[None]:
         """AWS is about to be asked: from now on an invalidation is one of what it will say."""
-        self._ticket = self._store.ticket(self.tags)
+        self._ticket = yield methodcaller("ticket", self.tags)
 
-    def arrive(self, entry: Entry) -> None:
+    def arrive(self, entry: Entry) -> Steps[None]:
         """Keep the reply, and let those go on who wait for it."""
-        self.kept = self._store.put(self.key, entry, self._ticket)
+        self.kept = yield methodcaller("put", self.key, entry, self._ticket)
         if self.leads:
-            self.done()
+            yield from self.done()
 
     def abandon(self) -> None:
-        """The call is over; a thread that is still at it for a cancelled task leads nobody."""
+        """The call is over; steps that are still run for a cancelled task lead nobody."""
         self._abandoned = True
 
-    def done(self) -> None:
+    def done(self) -> Steps[None]:
         self.leads = False
-        self._store.done(self.key)
+        yield methodcaller("done", self.key)
 
-    def _lead(self) -> bool:
+    def _lead(self) -> Steps[bool]:
         if not self.leads:
-            self.leads = self._store.lead(self.key)
+            self.leads = yield methodcaller("lead", self.key)
         if self.leads and self._abandoned:
-            self.done()
+            yield from self.done()
         return self.leads
 
-    def _look(self) -> Found | None:
-        entry = self._store.get(self.key)
+    def _look(self) -> Steps[Found | None]:
+        entry = yield methodcaller("get", self.key)
         found = None if entry is None else self._read(entry)
-        if entry is not None and found is None:
-            self._forget_damaged(entry)
+        if entry is not None and found is None and _is_damaged(entry):
+            yield methodcaller("drop", self.key)
         return found
 
-    def _forget_damaged(self, entry: Entry) -> None:
-        try:
-            decode(entry.payload)
-        except Damaged:
-            self._store.drop(self.key)
+
+def _is_damaged(entry: Entry) -> bool:
+    try:
+        decode(entry.payload)
+    except Damaged:
+        return True
+    return False

@@ -28,7 +28,7 @@ from botocore.exceptions import ClientError
 
 from boto_accel._bodies import Read, body_of, length_of, read_body
 from boto_accel._call import Call, Flavour
-from boto_accel._effects import Await, Blocking, Detach, Forward, Sleep, Steps
+from boto_accel._effects import Await, Blocking, Closed, Detach, Effect, Forward, Sleep, Steps
 from boto_accel._patch import Patch
 from boto_accel._stack import Layer
 from boto_accel.cache import freshness, options, policy
@@ -37,6 +37,8 @@ from boto_accel.cache.background import Background
 from boto_accel.cache.codec import ERROR, REPLY, Damaged, Kept, Unencodable, encode
 from boto_accel.cache.copies import Copies
 from boto_accel.cache.counts import CacheStats
+from boto_accel.cache.drive import Steps as StoreSteps
+from boto_accel.cache.drive import arun_to_the_end, run, single
 from boto_accel.cache.flights import Flight, Flights, Landing
 from boto_accel.cache.freshness import Lifetime, State, Target
 from boto_accel.cache.key import Uncacheable, caller_digest
@@ -229,9 +231,19 @@ class CachePatch(Patch):
         error: BaseException | None = None,
         trace: TracebackType | None = None,
     ) -> None:
-        self.__exit__(kind, error, trace)
+        try:
+            if self._depth == 1:
+                await self._close_of_loop()  # first: what is noted is written from here
+        finally:
+            self.__exit__(kind, error, trace)
         if not self._depth:
             await self._background.finish()
+            await self._close_of_loop()
+
+    async def _close_of_loop(self) -> None:
+        aio = self.store.aio
+        if aio is not None:
+            await aio.close()
 
     # A call
 
@@ -349,7 +361,9 @@ class CachePatch(Patch):
             flight, leads = self._flights.join(asked.key)
             if leads:
                 attempt = self._attempt(asked)
-                outcome = yield from self._fly(flight, attempt, self._lead(asked, attempt))
+                outcome = yield from self._fly(
+                    asked.call, flight, attempt, self._lead(asked, attempt)
+                )
                 if isinstance(outcome, Found):
                     return (yield from self._give_found(asked, outcome))
                 return outcome
@@ -372,16 +386,16 @@ class CachePatch(Patch):
         """What a flight has brought."""
         entry = self.store.peek(asked.key)
         if entry is None:
-            entry = yield Blocking(partial(self.store.get, asked.key))
+            entry = yield self._on_store(asked.call, single("get", asked.key))
         return None if entry is None else self._read(asked.plan, asked.key, entry)
 
     def _attempt(self, asked: Asked) -> Attempt:
         read = partial(self._read, asked.plan, asked.key)
-        return Attempt(self.store, asked.key, asked.tags(), read)
+        return Attempt(asked.key, asked.tags(), read)
 
-    def _fly(self, flight: Flight, attempt: Attempt, steps: Steps) -> Steps:
+    def _fly(self, call: Call, flight: Flight, attempt: Attempt, steps: Steps) -> Steps:
         """Run *steps*, which are of *attempt*, and tell those who wait how it ended."""
-        how = Landing.VANISHED
+        how, closing = Landing.VANISHED, False
         try:
             flight.take()
             outcome = yield from steps
@@ -390,11 +404,14 @@ class CachePatch(Patch):
         except Exception:
             how = Landing.KEPT if attempt.kept else Landing.FAILED
             raise
+        except Closed:
+            closing = True
+            raise
         finally:
             self._flights.land(attempt.key, flight, how)
             attempt.abandon()
             if attempt.leads:
-                yield Blocking(attempt.done)
+                yield self._on_store(call, attempt.done(), closing=closing)
 
     def _lead(self, asked: Asked, attempt: Attempt) -> Steps:
         """
@@ -402,12 +419,12 @@ class CachePatch(Patch):
 
         Another process that asks is waited for, within bounds.
         """
-        found = yield Blocking(attempt.begin)
+        found = yield self._on_store(asked.call, attempt.begin())
         waited, pause = 0.0, FIRST_PAUSE_S
         while found is None and not attempt.leads and waited < LONGEST_LEAD_S:
             yield Sleep(pause)
             waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_S)
-            found = yield Blocking(attempt.begin)
+            found = yield self._on_store(asked.call, attempt.begin())
         if found is not None:
             return found
         return (yield from self._ask(asked, attempt))
@@ -423,7 +440,7 @@ class CachePatch(Patch):
         if not leads:
             return
         attempt = self._attempt(asked)
-        run = yield Detach(self._fly(flight, attempt, self._renew(asked, attempt)))
+        run = yield Detach(self._fly(asked.call, flight, attempt, self._renew(asked, attempt)))
         ended = partial(self._flights.land, asked.key, flight, Landing.VANISHED)
         if asked.call.flavour is Flavour.ASYNC:
             self._background.start_task(run, ended)
@@ -431,14 +448,14 @@ class CachePatch(Patch):
             ended()
 
     def _renew(self, asked: Asked, attempt: Attempt) -> Steps:
-        if (yield Blocking(attempt.begin_anew)):
+        if (yield self._on_store(asked.call, attempt.begin_anew())):
             yield from self._ask(asked, attempt)
 
     # AWS
 
     def _ask_alone(self, asked: Asked) -> Steps:
         attempt = self._attempt(asked)
-        yield Blocking(attempt.depart)
+        yield self._on_store(asked.call, attempt.depart())
         return (yield from self._ask(asked, attempt))
 
     def _ask(self, asked: Asked, attempt: Attempt) -> Steps:
@@ -450,14 +467,14 @@ class CachePatch(Patch):
         except ClientError as error:
             entry = self._entry_of_error(asked, error, asked_at, attempt)
             if entry is not None:
-                yield Blocking(partial(attempt.arrive, entry))
+                yield self._on_store(asked.call, attempt.arrive(entry))
             raise
         kept: Kept | None = Kept(REPLY, "", reply)
         if asked.plan.stream:
             kept, reply = yield from self._read_stream(asked, reply)
         entry = self._entry_of(asked, kept, asked.plan.lifetime, asked_at, attempt)
         if entry is not None:
-            yield Blocking(partial(attempt.arrive, entry))
+            yield self._on_store(asked.call, attempt.arrive(entry))
         return reply
 
     def _read_stream(self, asked: Asked, reply: Any) -> Steps:
@@ -507,10 +524,25 @@ class CachePatch(Patch):
         if not tags:
             return (yield Forward(call))
         self.stats.count("writes")
+        closing = False
         try:
             return (yield Forward(call))
+        except Closed:
+            closing = True
+            raise
         finally:
-            yield Blocking(partial(self.store.invalidate, tags))
+            yield self._on_store(call, single("invalidate", tags), closing=closing)
+
+    def _on_store(self, call: Call, steps: StoreSteps[Any], *, closing: bool = False) -> Effect:
+        """
+        Run *steps* on the store: in the event loop of *call* where both can, else in a thread.
+
+        closing: the call is being closed, and can await no more.
+        """
+        store = self.store
+        if call.flavour is Flavour.SYNC or closing or store.aio is None:
+            return Blocking(partial(run, steps, store))
+        return Await(partial(arun_to_the_end, steps, store.aio))
 
     def _tags_of_write(self, call: Call) -> Steps:
         service = call.service

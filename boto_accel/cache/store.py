@@ -44,6 +44,11 @@ class Store(Protocol):
     as if nothing were kept.
     """
 
+    @property
+    def aio(self) -> AsyncStore | None:
+        """The same for event loops; None where they ask in a thread."""
+        ...
+
     def peek(self, key: bytes) -> Entry | None:
         """The entry if this process has it at hand; never waits, for use on an event loop."""
         ...
@@ -91,4 +96,26 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections. A store that is used again opens them again."""
+        ...
+
+
+class AsyncStore(Protocol):
+    """What a call in an event loop asks of a store; each method as in `Store`."""
+
+    async def get(self, key: bytes) -> Entry | None: ...
+
+    async def ticket(self, tags: Iterable[str]) -> Ticket: ...
+
+    async def put(self, key: bytes, entry: Entry, ticket: Ticket) -> bool: ...
+
+    async def drop(self, key: bytes) -> None: ...
+
+    async def invalidate(self, tags: Iterable[str]) -> int: ...
+
+    async def lead(self, key: bytes) -> bool: ...
+
+    async def done(self, key: bytes) -> None: ...
+
+    async def close(self) -> None:
+        """Let go of the connections of the running loop."""
         ...

@@ -18,6 +18,8 @@ class OneProcess:
     A subclass makes in `_begin` what is kept under the lock, and begins by calling this one's.
     """
 
+    aio = None
+
     def __init__(
         self, max_entries: int, max_bytes: int | None, clock: Callable[[], float] = time.time
     ) -> None:

@@ -76,6 +76,8 @@ class SQLiteStore:
     holds at most front_entries and front_bytes.
     """
 
+    aio = None
+
     def __init__(
         self,
         path: str | os.PathLike[str],

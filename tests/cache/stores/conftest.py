@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from boto_accel.cache.stores.mapping import MappingStore
 from boto_accel.cache.stores.memory import MemoryStore
 from boto_accel.cache.stores.redis import RedisStore
 from boto_accel.cache.stores.sqlite import SQLiteStore
-from tests.cache.stores.places import Place
+from tests.cache.stores.places import Loop, Place, ThroughALoop
 from tests.conftest import REQUIRE_SERVERS
 from tests.servers.valkey import Valkey, find_valkey, run_cluster, run_valkey
 
@@ -56,7 +57,10 @@ def prefix() -> str:
     return f"test{next(_prefixes)}"
 
 
-@pytest.fixture(params=["memory", "mapping", "sqlite", "redis", "cluster"])
+SERVERS = ["redis", "cluster", "redis-asyncio", "cluster-asyncio"]
+
+
+@pytest.fixture(params=["memory", "mapping", "sqlite", *SERVERS])
 def make_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Place]]:
     """`make_place()` makes an empty place of each kind."""
     yield from _makes_places(request, tmp_path)
@@ -67,7 +71,7 @@ def place(make_place: Callable[[], Place]) -> Place:
     return make_place()
 
 
-@pytest.fixture(params=["sqlite", "redis", "cluster"])
+@pytest.fixture(params=["sqlite", *SERVERS])
 def make_shared_place(
     request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[[], Place]]:
@@ -81,12 +85,34 @@ def shared_place(make_shared_place: Callable[[], Place]) -> Place:
 
 
 def _makes_places(request: pytest.FixtureRequest, folder: Path) -> Iterator[Callable[[], Place]]:
+    with ExitStack() as stack:
+        yield from _makes_places_within(request, folder, stack)
+
+
+def _makes_places_within(
+    request: pytest.FixtureRequest, folder: Path, stack: ExitStack
+) -> Iterator[Callable[[], Place]]:
+    def single(kind: str) -> Place:
+        return _redis(kind, f"{request.getfixturevalue('valkey').url}?")
+
+    def cluster(kind: str) -> Place:
+        return _redis(kind, f"{request.getfixturevalue('cluster')}&")
+
+    def through_a_loop(place: Place) -> Place:
+        loop = Loop()
+        stack.callback(loop.close)
+        make = place.make
+        place.make = lambda **options: ThroughALoop(make(**options), loop)  # type: ignore[return-value]
+        return place
+
     makers = {
         "memory": _memory,
         "mapping": _mapping,
         "sqlite": lambda: _sqlite(folder / f"cache{next(_prefixes)}"),
-        "redis": lambda: _redis("redis", f"{request.getfixturevalue('valkey').url}?"),
-        "cluster": lambda: _redis("cluster", f"{request.getfixturevalue('cluster')}&"),
+        "redis": lambda: single("redis"),
+        "cluster": lambda: cluster("cluster"),
+        "redis-asyncio": lambda: through_a_loop(single("redis-asyncio")),
+        "cluster-asyncio": lambda: through_a_loop(cluster("cluster-asyncio")),
     }
     places: list[Place] = []
 

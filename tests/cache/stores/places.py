@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from boto_accel.cache.store import Entry, Store
 
+T = TypeVar("T")
 START = 1_700_000_000.0  # seconds since the epoch
 TTL = 10_000.0  # seconds; a server counts them by its own clock, so none of them ends in a test
 
@@ -64,3 +67,40 @@ def entry(payload: bytes = b"reply", *tags: str, now: float = START, ttl: float 
 def keys_of(store: Store) -> list[bytes]:
     """The most recently used first."""
     return [key for key, _ in store.entries()]
+
+
+class Loop:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def close(self) -> None:
+        """As `asyncio.run` ends a loop."""
+        self.run(self._loop.shutdown_asyncgens())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+class ThroughALoop:
+    """A store whose calls are made by its `aio`, in an event loop; for tests that know no loops."""
+
+    def __init__(self, store: Any, loop: Loop) -> None:
+        self._store = store
+        self._run = loop.run
+        for name in ("peek", "entries", "clear"):  # are of the sync world alone
+            setattr(self, name, getattr(store, name))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._store.aio, name)
+        return lambda *arguments: self._run(method(*arguments))
+
+    def close(self) -> None:
+        self._run(self._store.aio.close())
+        self._store.close()

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from redis import Redis, RedisCluster
 
 from boto_accel.cache.stores.redis import RedisStore
 from boto_accel.errors import InvalidOptionError, MissingExtraError
-from tests.cache.stores.places import Place, keys_of
+from tests.cache.stores.places import Loop, Place, ThroughALoop, keys_of
 from tests.servers.tls import TLSFiles, server_context
 from tests.servers.valkey import TLSFront, Valkey, run_valkey
 
@@ -23,18 +24,24 @@ PATIENT = "socket_timeout=60&socket_connect_timeout=60"
 IMPATIENT = "socket_timeout=0.05&socket_connect_timeout=0.05"
 
 
-@pytest.fixture
-def place_at() -> Iterator[Callable[[str], Place]]:
-    """`place_at(url)` is the place that the URL names."""
+@pytest.fixture(params=["threads", "asyncio"])
+def place_at(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Place]]:
+    """`place_at(url)` is the place that the URL names, for either world."""
     places: list[Place] = []
+    loop = Loop()
+
+    def open_store(url: str, **options: Any) -> Any:
+        store = RedisStore(url, **options)
+        return store if request.param == "threads" else ThroughALoop(store, loop)
 
     def make(url: str) -> Place:
-        places.append(Place("redis", lambda **options: RedisStore(url, **options)))
+        places.append(Place("redis", partial(open_store, url)))
         return places[-1]
 
     yield make
     for place in places:
         place.close()
+    loop.close()
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -322,19 +329,21 @@ def test_a_cluster_shares_the_load(cluster: str, prefix: str) -> None:
 
 
 def test_a_place_that_ends_while_it_is_looked_at_is_led_by_one(
-    valkey: Valkey, prefix: str, place_at: Callable[[str], Place]
+    valkey: Valkey, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It ends between the attempt to take it and the question who has it."""
-    place = place_at(f"{valkey.url}?{PATIENT}&prefix={prefix}")
-    one, two, three = place.open(), place.open(), place.open()
+    url = f"{valkey.url}?{PATIENT}&prefix={prefix}"
+    one, two, three = (RedisStore(url, max_entries=10) for _ in range(3))
     assert one.lead(b"key") is True
-    client: Any = two._server.client()  # type: ignore[attr-defined]
-    get = client.get
+    ask = two._server.one
 
-    def get_late(name: bytes) -> Any:
-        one.done(b"key")
-        return get(name)
+    def after_it_ended(command: Any) -> Any:
+        if command[0] == "GET":
+            one.done(b"key")
+        return ask(command)
 
-    client.get = get_late
+    monkeypatch.setattr(two._server, "one", after_it_ended)
     assert two.lead(b"key") is True
     assert three.lead(b"key") is False
+    for each in (one, two, three):
+        each.close()
