@@ -20,6 +20,7 @@ from boto_accel._call import Call
 from boto_accel._effects import (
     Await,
     Blocking,
+    Closed,
     Detach,
     Effect,
     Forward,
@@ -107,8 +108,8 @@ async def _arun(steps: Steps, rest: Chain, last: AsyncLast) -> Any:
         while True:
             try:
                 outcome = await _aperform(effect, rest, last)
-            except GeneratorExit as closing:
-                _unwind(steps, closing)
+            except GeneratorExit:
+                _unwind(steps)
                 raise
             except BaseException as error:
                 effect = steps.throw(error)
@@ -138,14 +139,14 @@ async def _aperform(effect: Effect, rest: Chain, last: AsyncLast) -> Any:
             assert_never(effect)
 
 
-def _unwind(steps: Steps, closing: GeneratorExit) -> None:
+def _unwind(steps: Steps) -> None:
     """
     Run the `finally` of *steps* in a coroutine that is being closed and can await no more.
 
     Only `Blocking` is still possible, and runs right here: it is how a lock is given back.
     """
     try:
-        effect = steps.throw(closing)
+        effect = steps.throw(Closed())
         while isinstance(effect, Blocking):
             try:
                 outcome = effect.fn()
@@ -154,5 +155,5 @@ def _unwind(steps: Steps, closing: GeneratorExit) -> None:
             else:
                 effect = steps.send(outcome)
         raise RuntimeError(f"asked for {effect!r} while the call was being closed")
-    except (StopIteration, GeneratorExit):
+    except (StopIteration, Closed):
         return

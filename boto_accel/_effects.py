@@ -74,6 +74,15 @@ class Sleep:
     seconds: float
 
 
+class Closed(BaseException):
+    """
+    Raised at the `yield` where a coroutine is being closed: of all effects only `Blocking` is left.
+
+    Not GeneratorExit, which `yield from` does not hand on: it closes the inner steps, so that they
+    could ask for nothing at all.
+    """
+
+
 Effect = Forward | Blocking | ReadBody | Await | Detach | Sleep
 Steps = Generator[Effect, Any, Any]
 

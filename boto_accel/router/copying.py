@@ -27,7 +27,7 @@ from boto_accel._call import Call, Flavour
 from boto_accel._clienterrors import refusal
 from boto_accel._conditions import failed_condition
 from boto_accel._copysource import Source, read_copy_source
-from boto_accel._effects import Await, Blocking, Effect, Forward, Steps
+from boto_accel._effects import Await, Blocking, Closed, Effect, Forward, Steps
 from boto_accel.router.rules import Place
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class _Copying:
             ending = {name: params[name] for name in _TO_COMPLETE if name in params}
             ending = {**ending, **upload, "MultipartUpload": {"Parts": parts}}
             made = yield from self._put("CompleteMultipartUpload", ending)
-        except GeneratorExit:
+        except (GeneratorExit, Closed):
             raise  # nothing can be asked for any more
         except BaseException:
             yield from self._abort(params, upload)

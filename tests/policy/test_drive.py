@@ -213,6 +213,22 @@ def test_a_closed_coroutine_runs_finally() -> None:
     assert log == ["released", "released"]
 
 
+def test_steps_within_steps_run_finally_too() -> None:
+    """`yield from` does not hand on a GeneratorExit: inner steps could ask for nothing."""
+    log: list[str] = []
+
+    def handle(call: Call) -> Steps:
+        return (yield from waiting(log).handle(call))
+
+    async def never(call: Call) -> Any:
+        await Pause()
+
+    coroutine = adrive((Layer(handle),), CALL, never)
+    coroutine.send(None)
+    coroutine.close()
+    assert log == ["released"]
+
+
 class Pause:
     def __await__(self) -> Any:
         yield
