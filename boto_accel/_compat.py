@@ -458,22 +458,26 @@ def static_key_of(credentials: Any) -> str | None:
 
 def role_of(credentials: Any) -> tuple[Any, ...] | None:
     """
-    (access key id that the role is assumed with, arguments of AssumeRole) of a configured role.
+    (whose credentials it is assumed with, arguments of AssumeRole) of a configured role.
 
-    None for all other credentials. A session name that botocore makes up is no part of it.
+    The former is an access key id, or again such a pair: a role may be assumed by a role. A session
+    name that botocore makes up is no part of it.
+    None for all other credentials, and for a role that is assumed with such. Also with MFA: only
+    who has passed it may see what it gives.
     Source: `botocore.credentials.AssumeRoleCredentialFetcher._create_cache_key`.
     """
     fetcher = getattr(getattr(credentials, "_refresh_using", None), "__self__", None)
     if fetcher is None or _kind_of(fetcher) not in _ASSUMED:
         return None
     try:
-        source = static_key_of(fetcher._source_credentials)
+        source = fetcher._source_credentials
+        whose = static_key_of(source) or role_of(source)
         arguments = dict(fetcher._assume_kwargs)
         if fetcher._using_default_session_name:
             arguments.pop("RoleSessionName", None)
     except AttributeError:
         return None
-    return None if source is None else (source, arguments)
+    return None if whose is None or "SerialNumber" in arguments else (whose, arguments)
 
 
 def _kind_of(value: Any) -> tuple[str, str]:

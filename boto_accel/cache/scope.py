@@ -108,6 +108,9 @@ class Scope:
         What names a principal: the access key id, which belongs to one principal for ever. It is
         another for each session of a role; so for a role that botocore assumes by configuration
         it is the access key id that it is assumed with, and the arguments of AssumeRole.
+        Nothing else that botocore knows without a call names one: of SSO it knows account and
+        role, but not the user; of a web identity the role, but not what the token says by the time
+        that it is used; of a container or an instance nothing.
         Raises Uncacheable where nothing names it.
         """
         if self._is_anonymous:
