@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import platform
+from collections import Counter
 from importlib import metadata
 from pathlib import Path
 
@@ -13,8 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "parity.md"
 
 HEAD = """# Parity
 
-Written by `make sweep`, not by hand: {date}, botocore {botocore}, aiobotocore {aiobotocore},
-seed `{seed}`, {kind} cases (`--cases`).
+Written by `make sweep`, not by hand: {date}, boto_accel {boto_accel}, botocore {botocore},
+aiobotocore {aiobotocore}, {python}, seed `{seed}`, {kind} cases (`--cases`).
 
 Every operation of every service that botocore ships was called on a stock client and on one
 inside `accelerate()`, against an HTTP server on this machine, with parameters, answers and errors
@@ -27,6 +29,11 @@ back or was raised, is compared exactly.
 * **unsent**: of all cases, those with valid parameters that stock refuses before it sends anything
   (endpoint rules, handlers): no request was there to compare.
 
+To repeat it: `make sweep SWEEP="--fresh --seed {seed} --cases {kind}"`. It takes about an hour of
+one core, and goes on where it was interrupted. Of one service, or of one of its operations:
+`make sweep SWEEP="--service sqs --operation SendMessage --seed {seed}"`. The same seed makes the
+same cases. A sample of the sweep, another one each day, is part of `make test`.
+
 | protocol, world | operations | cases | equal | fallback | different | unsent |
 | --- | --: | --: | --: | --: | --: | --: |
 """
@@ -37,6 +44,8 @@ def write_page(path: Path, reports: list[ServiceReport], seed: str, kind: str) -
     everything = total(reports)
     text = HEAD.format(
         date=datetime.date.today().isoformat(),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        boto_accel=metadata.version("boto_accel"),
         botocore=metadata.version("botocore"),
         aiobotocore=metadata.version("aiobotocore"),
         seed=seed,
@@ -46,15 +55,32 @@ def write_page(path: Path, reports: list[ServiceReport], seed: str, kind: str) -
     )
     rows = by_protocol(reports)
     text += "".join(_row(name, counts) for name, counts in rows.items())
+    text += _differences(reports)
     text += _reasons(rows)
     text += _never_fast(reports)
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
 
 
 def _row(name: str, counts: Counts) -> str:
     numbers = (counts.operations, counts.cases, counts.equal, counts.fallbacks.total())
     cells = [f"{n:,}" for n in (*numbers, counts.different, counts.unsent)]
     return f"| {name} | {' | '.join(cells)} |\n"
+
+
+def _differences(reports: list[ServiceReport]) -> str:
+    """Nothing where there are none; else how many each operation has, and what repeats them."""
+    found: Counter[tuple[str, str, str, str]] = Counter()
+    for report in reports:
+        found.update((d.service, d.operation, d.flavour, d.seed) for d in report.differences)
+    if not found:
+        return ""
+    lines = [
+        "\n## What is different\n\n| operation, world | cases | again |\n| --- | --: | --- |\n"
+    ]
+    for (service, operation, world, seed), number in sorted(found.items()):
+        again = f"--service {service} --operation {operation} --world {world} --seed {seed}"
+        lines.append(f"| {service}.{operation}, {world} | {number:,} | `{again}` |\n")
+    return "".join(lines)
 
 
 def _reasons(rows: dict[str, Counts]) -> str:
