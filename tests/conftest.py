@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -38,6 +39,7 @@ REPORTED = (
     "aiosonic",
 )
 REQUIRE_SERVERS = "BOTO_ACCEL_REQUIRE_SERVERS"
+AWS_CLI = Path(__file__).resolve().parent.parent / ".venvs" / "awscli" / "bin"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -110,6 +112,14 @@ def _missing(what: str) -> NoReturn:
     if os.environ.get(REQUIRE_SERVERS) == "1":
         pytest.fail(f"{reason}, and {REQUIRE_SERVERS}=1", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def aws_cli() -> Path:
+    """The commands of an environment that has the AWS CLI v1 and boto_accel in it."""
+    if not (AWS_CLI / "aws").exists():
+        _missing("the AWS CLI v1 (`make awscli`)")
+    return AWS_CLI
 
 
 @pytest.fixture(scope="session", autouse=True)

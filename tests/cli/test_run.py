@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -208,14 +207,10 @@ def test_the_cache_is_in_the_user_s_folder(
 
 
 @posix
-def test_the_aws_command_twice(tmp_path: Path, server: CaptureServer) -> None:
+def test_the_aws_command_twice(aws_cli: Path, tmp_path: Path, server: CaptureServer) -> None:
     """AWS CLI v1 has a botocore of its own, and that one is patched."""
-    pytest.importorskip("msgspec")
-    aws = Path(sys.executable).with_name("aws")
-    if not aws.exists() or find_spec("awscli") is None:
-        pytest.skip("awscli is not installed in this environment")
     options = ("--cache", "15m", "--cache-path", tmp_path / "cache", "--stats")
-    path = {"PATH": f"{aws.parent}{os.pathsep}{os.environ['PATH']}"}
+    path = {"PATH": f"{aws_cli}{os.pathsep}{os.environ['PATH']}"}
     first, second = (run(*options, "--", "aws", "s3", "ls", environment=path) for _ in range(2))
     assert first.stdout == second.stdout
     assert first.stdout.endswith(" one\n")
