@@ -22,9 +22,11 @@ RUN := $(VENV)/bin/python
 VERSION := $(shell $(PYTHON) -c "import sys; print('%d.%d.%d' % sys.version_info[:3])")
 DEMO := $(VENV)/.demo-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
+TYPES := $(VENVS)/.types-$(VERSION)
+AWSCLI := $(VENVS)/.awscli-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test test-engines soak redis-machine crash clients sweep lint types build smoke docs bench test-matrix format clean
+.PHONY: demo test test-engines soak redis-machine crash clients sweep awscli lint types build smoke docs bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -59,6 +61,9 @@ clients: $(DEV)
 crash: $(DEV)
 	$(RUN) -m tests.batch.crash $(CRASH)
 
+# The AWS CLI v1, for the tests that start it; they are skipped without.
+awscli: $(AWSCLI)
+
 lint: $(DEV)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -67,9 +72,14 @@ format: $(DEV)
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-types: $(DEV)
+types: PYRIGHT := $(VENVS)/types/bin/pyright
+types: $(DEV) $(TYPES)
 	$(RUN) -m mypy boto_accel
 	$(RUN) -m mypy tests/typing/api.py
+	$(RUN) -m mypy --python-executable $(VENVS)/types/bin/python --follow-imports silent tests/typing/stubs.py
+	$(PYRIGHT) --pythonpath $(RUN)
+	$(PYRIGHT) --pythonpath $(VENVS)/types/bin/python tests/typing/stubs.py
+	$(RUN) tools/public_types.py $(PYRIGHT)
 
 build: $(DEV)
 	rm -rf build dist
@@ -103,3 +113,11 @@ $(DEMO): $(SOURCES)
 $(DEV): $(SOURCES)
 	$(PYTHON) tools/environment.py $(VENV) -- -e ".[dev]"
 	@touch $@ $(DEMO)
+
+$(TYPES): $(SOURCES)
+	$(PYTHON) tools/environment.py $(VENVS)/types -- -e ".[types]"
+	@touch $@
+
+$(AWSCLI): $(SOURCES)
+	$(PYTHON) tools/environment.py $(VENVS)/awscli -- -e ".[awscli]"
+	@touch $@

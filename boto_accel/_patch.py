@@ -42,7 +42,7 @@ class Patch:
     ) -> None:
         self._narrowing = Narrowing.of(clients, services, operations)
         # True: `matches` says yes to everything and need not be asked.
-        self.unrestricted = self._narrowing == Narrowing(None, None, None)
+        self.unrestricted: bool = self._narrowing == Narrowing(None, None, None)
         # Re-entrant for the reason at Stack.lock. Held while resources open and close, so that
         # nobody who enters at the same time goes on before they are there.
         self._door = threading.RLock()

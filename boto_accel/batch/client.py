@@ -83,7 +83,7 @@ class S3BatchPutClient:
             client=sync_client_of(s3_client),
             refresh_after=0.0,
         )
-        self.stats = BatchStats()
+        self.stats: BatchStats = BatchStats()
         self._engine = Engine(options, self.stats, _INSIDE)
         self._bucket = into_bucket
 

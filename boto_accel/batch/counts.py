@@ -54,7 +54,7 @@ class BatchStats:
         self._failures: Counter[str] = Counter()
         self.spooled_bytes = 0
         self.spooled_batches = 0
-        self.last_failure = ""
+        self.last_failure: str = ""
 
     def count(self, what: str, number: int = 1) -> None:
         with self._lock:

@@ -65,7 +65,7 @@ class Engine:
     ) -> None:
         self.options = options
         self.stats = stats
-        self.clock = Clock()
+        self.clock: Clock = Clock()
         self._inside = inside
         self._client = options.client
         self._place: Place | None = None
@@ -76,7 +76,9 @@ class Engine:
         self._spool = Spool(options.spool_dir, options.purpose)
         try:
             place = f"s3://{options.purpose.into_bucket}/{options.purpose.into_prefix}"
-            self.indexes = Indexes(Catalogue(self._spool.folder / "catalogue.sqlite", place))
+            self.indexes: Indexes = Indexes(
+                Catalogue(self._spool.folder / "catalogue.sqlite", place)
+            )
         except BaseException:
             self._spool.close()
             raise

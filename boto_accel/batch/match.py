@@ -23,7 +23,7 @@ class Match:
 
     def __init__(self, bucket: str, patterns: Sequence[str], excluded: str) -> None:
         self.bucket = bucket
-        self.patterns = tuple(patterns)
+        self.patterns: tuple[str, ...] = tuple(patterns)
         self._excluded = excluded
         self._heads = tuple(_WILD.split(pattern, maxsplit=1)[0] for pattern in patterns)
         whole = [

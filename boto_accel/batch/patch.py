@@ -59,7 +59,7 @@ class BatchPatch(Patch):
         super().__init__(clients=clients, services="s3")
         self.match = match
         self.options = options
-        self.stats = BatchStats()
+        self.stats: BatchStats = BatchStats()
         self._strict = strict
         self._checks_plain = check_plain
         self._engine: Engine | None = None

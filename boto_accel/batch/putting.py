@@ -66,9 +66,10 @@ def read_put(params: Mapping[str, Any], max_bytes: int) -> Read | str:
             return "ChecksumAlgorithm"
     body = params.get("Body", b"")
     if type(body) is not bytes:
-        body = _bytes_of(body, max_bytes)
-        if type(body) is str:
-            return body
+        read = _bytes_of(body, max_bytes)
+        if isinstance(read, str):
+            return read
+        body = read
     if len(body) > max_bytes:
         return TOO_LARGE
     if len(params) > 3 and not _fits(params, body):

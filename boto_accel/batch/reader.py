@@ -167,7 +167,7 @@ class BatchReader:
             raise InvalidOptionError("s3_client", type(s3_client).__name__, expected)
         bucket, prefix = read_place("location", location)
         inside = frozenset({Layer.CACHE, Layer.BATCH})
-        self.place = Place(s3_client, bucket, prefix, inside=inside)
+        self.place: Place = Place(s3_client, bucket, prefix, inside=inside)
         path = None if catalogue is None else Path(catalogue)
         self._indexes = Indexes(Catalogue(path, str(self.place)))
         self._refresh_after = refresh_after

@@ -60,15 +60,15 @@ class Segment:
     def __init__(self, folder: Path, batch: str, purpose: Purpose, opened: float = 0.0) -> None:
         self.batch = batch
         self.purpose = purpose
-        self.path = folder / f"{batch}{names.TAR}"
-        self.key = names.tar_key(purpose.into_prefix, batch)
+        self.path: Path = folder / f"{batch}{names.TAR}"
+        self.key: str = names.tar_key(purpose.into_prefix, batch)
         self.opened = opened
-        self.opening = tar.opening(batch, purpose.bucket)
-        self.end = len(self.opening)
-        self.count = 0
+        self.opening: bytes = tar.opening(batch, purpose.bucket)
+        self.end: int = len(self.opening)
+        self.count: int = 0
         self.entries: list[Entry] = []
-        self.durable = 0
-        self.length = 0
+        self.durable: int = 0
+        self.length: int = 0
         self.failure: SpoolError | None = None
         self.waiters: list[Waiter] = []
         self.failures = 0
@@ -206,7 +206,7 @@ class Spool:
             _make_folder(folder)
             self._lock: int | None = _lock(folder)
             try:
-                self.purpose = _agreed(folder, purpose)
+                self.purpose: Purpose = _agreed(folder, purpose)
             except BaseException:
                 self.close()
                 raise

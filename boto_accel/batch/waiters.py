@@ -41,7 +41,7 @@ class TaskWaiter:
     """Of the running loop."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.future: asyncio.Future[None] = self.loop.create_future()
         self.error: BaseException | None = None
 

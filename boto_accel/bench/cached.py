@@ -41,5 +41,5 @@ def botocache_subject(case: Case, target: Target) -> Subject:
     import boto3
 
     with botocache.botocache_context(cache=mapping, action_regex_to_cache=["List.*"]):
-        client = boto3.session.Session().client("s3", **target.client_arguments())
+        client = boto3.Session().client("s3", **target.client_arguments())
     return Threads(case, boto3_call(client, case, target), client.close)

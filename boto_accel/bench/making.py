@@ -40,7 +40,7 @@ def _sync_subject(case: Case, target: Target) -> Subject:
         raise MissingExtraError(case.name, "boto3", "bench") from error
 
     def make() -> None:
-        boto3.session.Session().client("s3", **target.client_arguments()).close()
+        boto3.Session().client("s3", **target.client_arguments()).close()
 
     return Threads(case, make, lambda: None)
 
@@ -93,7 +93,7 @@ def _keep_sessions(side: str, sessions: int) -> tuple[float, float]:
 
 
 def _make_clients(boto3: Any) -> list[Any]:
-    session = boto3.session.Session(region_name="us-east-1", **CREDENTIALS)
+    session = boto3.Session(region_name="us-east-1", **CREDENTIALS)
     return [session, *(session.client(service) for service in SERVICES)]
 
 

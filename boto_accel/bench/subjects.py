@@ -116,9 +116,7 @@ def _boto3(case: Case, target: Target) -> Subject:
     from botocore.config import Config
 
     arguments = target.client_arguments()
-    client = boto3.session.Session().client(
-        case.service, config=Config(**_config(case)), **arguments
-    )
+    client = boto3.Session().client(case.service, config=Config(**_config(case)), **arguments)
     if case.batched:
         from boto_accel.bench import batched
 

@@ -127,7 +127,7 @@ class CachePatch(Patch):
     ) -> None:
         super().__init__(clients=clients, services=services)
         self.options = chosen
-        self.stats = CacheStats()
+        self.stats: CacheStats = CacheStats()
         self._open = open_
         self._opened: Store | None = None
         self._opening = threading.Lock()

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from botocore.exceptions import UnknownServiceError
-from botocore.model import ServiceModel
 
 from boto_accel.cache import policy
 from boto_accel.cache.freshness import UNLIMITED, state_of
@@ -61,7 +60,7 @@ def read_decided(options: Options, services: Iterable[str] | None) -> Iterator[D
     # Not above: `botocore.session` may be what is being imported when a patch is entered.
     from botocore.session import Session
 
-    session = Session()
+    session: Any = Session()
     for service in session.get_available_services() if services is None else services:
         model = _model_of(session, service)
         for name in model.operation_names:
@@ -70,14 +69,14 @@ def read_decided(options: Options, services: Iterable[str] | None) -> Iterator[D
                 yield decided
 
 
-def _model_of(session: Any, service: str) -> ServiceModel:
+def _model_of(session: Any, service: str) -> Any:
     try:
         return session.get_service_model(service)
     except UnknownServiceError:
         raise InvalidOptionError("service", service, "a service of botocore's: 'iam'") from None
 
 
-def _decide(options: Options, model: ServiceModel, name: str) -> Decided:
+def _decide(options: Options, model: Any, name: str) -> Decided:
     service = model.service_name
     reason = policy.reason_against(
         model.operation_model(name),

@@ -21,7 +21,7 @@ from boto_accel.datastore.common import (
 from boto_accel.datastore.drive import aiterate, arun
 from boto_accel.datastore.effects import Progress, Steps
 from boto_accel.datastore.progress import telling
-from boto_accel.datastore.rows import MISSING, TableSteps, collected
+from boto_accel.datastore.rows import NO_DEFAULT, TableSteps, collected
 from boto_accel.datastore.schema import Columns, Schema
 
 if TYPE_CHECKING:
@@ -86,13 +86,13 @@ class AsyncTable:
 
     # One row -----------------------------------------------------------------------------------
 
-    async def select(self, /, *, default: D = MISSING, **columns: Any) -> bytes | D:
+    async def select(self, /, *, default: D = NO_DEFAULT, **columns: Any) -> bytes | D:
         return await self._run(self._steps.select(columns, default))
 
-    async def select_string(self, /, *, default: D = MISSING, **columns: Any) -> str | D:
+    async def select_string(self, /, *, default: D = NO_DEFAULT, **columns: Any) -> str | D:
         return await self._run(self._steps.select_string(columns, default))
 
-    async def select_json(self, /, *, default: Any = MISSING, **columns: Any) -> Any:
+    async def select_json(self, /, *, default: Any = NO_DEFAULT, **columns: Any) -> Any:
         return await self._run(self._steps.select_json(columns, default))
 
     async def select_with_etag(self, /, **columns: Any) -> tuple[bytes, str]:
@@ -164,7 +164,7 @@ class AsyncTable:
         self,
         rows: Iterable[Mapping[str, Any]],
         *,
-        default: D = MISSING,
+        default: D = NO_DEFAULT,
         workers: int = 0,
         progress: bool | Progress | None = None,
     ) -> list[bytes | D]:
@@ -235,7 +235,7 @@ class AsyncTable:
         found = await self._run(self._steps.contents(key))
         return [summary(self.database.name, each) for each in found]
 
-    async def select_by_key(self, key: str, *, default: D = MISSING) -> bytes | D:
+    async def select_by_key(self, key: str, *, default: D = NO_DEFAULT) -> bytes | D:
         return await self._run(self._steps.select_by_key(key, default))
 
     async def insert_by_key(self, key: str, data: bytes, **params: Any) -> dict[str, Any]:

@@ -36,9 +36,9 @@ class Database:
         endpoint_url: str | None = None,
     ) -> None:
         check_given(client, session, endpoint_url, is_async=False)
-        self.name = buckets.checked_name(name)
-        self.bucket = Bucket(self.name)  # what its tables have in common
-        self._client = client
+        self.name: str = buckets.checked_name(name)
+        self.bucket: Bucket = Bucket(self.name)  # what its tables have in common
+        self._client: Any = client
         self._options = (session, endpoint_url)
         self._made = False
         self._lock = threading.Lock()
@@ -127,8 +127,8 @@ class AsyncDatabase:
         endpoint_url: str | None = None,
     ) -> None:
         check_given(client, session, endpoint_url, is_async=True)
-        self.name = buckets.checked_name(name)
-        self.bucket = Bucket(self.name)  # what its tables have in common
+        self.name: str = buckets.checked_name(name)
+        self.bucket: Bucket = Bucket(self.name)  # what its tables have in common
         self._client = client
         self._options = (session, endpoint_url)
         self._stack: AsyncExitStack | None = None

@@ -157,7 +157,7 @@ class ManyError(DatastoreError):
         super().__init__(table, kept, list(results))
         self.table = table
         self.failures = kept
-        self.results = list(results)
+        self.results: list[Any] = list(results)
 
     def __str__(self) -> str:
         first = self.failures[0]

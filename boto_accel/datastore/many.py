@@ -123,11 +123,13 @@ def delete_keys(
     failed: dict[str, Exception] = {}
     for chunk, one in zip(chunks, done, strict=True):
         if one.error is not None:
-            failed.update(dict.fromkeys(chunk, one.error))
+            for key in chunk:
+                failed[key] = one.error
         for error in one.value or ():
             # An error of no key that was sent may be of any: none of them is said to be gone.
             told = [error.key] if error.key in chunk else chunk
-            failed.update(dict.fromkeys(told, error))
+            for key in told:
+                failed[key] = error
     return failed
 
 

@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from boto_accel.datastore import many
 from boto_accel.datastore.effects import Emit, Fetch, Progress, Send, Steps
@@ -55,6 +55,9 @@ class _Missing:
 
 
 MISSING: Any = _Missing()
+# The default of a parameter of type D. It adds no type to D, so that what comes back is `bytes` for
+# every type checker; of one that is Any, pyright makes `bytes | Any`.
+NO_DEFAULT: NoReturn = MISSING
 
 
 @dataclass
@@ -249,10 +252,10 @@ class TableSteps:
         try:
             return (yield Send("put_object", {**where, **metadata, **condition}))
         except Exception as error:
-            found = condition and conflict(
-                error, self.name, key, if_absent="IfNoneMatch" in condition
-            )
-            if not found:
+            if not condition:
+                raise
+            found = conflict(error, self.name, key, if_absent="IfNoneMatch" in condition)
+            if found is None:
                 raise
             raise found from error
 

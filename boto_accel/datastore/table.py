@@ -20,7 +20,7 @@ from boto_accel.datastore.common import (
 from boto_accel.datastore.drive import iterate, run
 from boto_accel.datastore.effects import Progress, Steps
 from boto_accel.datastore.progress import telling
-from boto_accel.datastore.rows import MISSING, TableSteps, collected
+from boto_accel.datastore.rows import NO_DEFAULT, TableSteps, collected
 from boto_accel.datastore.schema import Columns, Schema
 
 if TYPE_CHECKING:
@@ -93,15 +93,15 @@ class Table:
 
     # One row -----------------------------------------------------------------------------------
 
-    def select(self, /, *, default: D = MISSING, **columns: Any) -> bytes | D:
+    def select(self, /, *, default: D = NO_DEFAULT, **columns: Any) -> bytes | D:
         """The data of the row. Raises RowNotFound unless there is a *default*."""
         return self._run(self._steps.select(columns, default))
 
-    def select_string(self, /, *, default: D = MISSING, **columns: Any) -> str | D:
+    def select_string(self, /, *, default: D = NO_DEFAULT, **columns: Any) -> str | D:
         """The data of the row, as UTF-8."""
         return self._run(self._steps.select_string(columns, default))
 
-    def select_json(self, /, *, default: Any = MISSING, **columns: Any) -> Any:
+    def select_json(self, /, *, default: Any = NO_DEFAULT, **columns: Any) -> Any:
         """The data of the row, read as JSON."""
         return self._run(self._steps.select_json(columns, default))
 
@@ -197,7 +197,7 @@ class Table:
         self,
         rows: Iterable[Mapping[str, Any]],
         *,
-        default: D = MISSING,
+        default: D = NO_DEFAULT,
         workers: int = 0,
         progress: bool | Progress | None = None,
     ) -> list[bytes | D]:
@@ -284,7 +284,7 @@ class Table:
         found = self._run(self._steps.contents(key))
         return [summary(self.database.name, each) for each in found]
 
-    def select_by_key(self, key: str, *, default: D = MISSING) -> bytes | D:
+    def select_by_key(self, key: str, *, default: D = NO_DEFAULT) -> bytes | D:
         """The data at *key*. Raises RowNotFound unless there is a *default*."""
         return self._run(self._steps.select_by_key(key, default))
 

@@ -67,7 +67,7 @@ class Accelerate(Patch):
         super().__init__(**narrowing)
         self.http = http
         self.shadow_share = shadow_share
-        self.stats = Stats()
+        self.stats: Stats = Stats()
         self._counters: dict[tuple[str, str], Any] = {}
 
     def _entered_first(self) -> None:

@@ -29,7 +29,7 @@ class Source:
         if isinstance(body, str):
             body = body.encode()
         self._data = memoryview(body).cast("B") if isinstance(body, bytes | bytearray) else None
-        self._file = body
+        self._file: Any = body
         self._at = 0
         self._start = None if self._data is not None else _position(body)
         self._is_read = False

@@ -29,6 +29,7 @@ _LONG = 256 * 1024  # bytes; digests of more are not made on the event loop
 class Reader(Protocol):
     def read(self, store: Store) -> Asking:
         """The next PIECE bytes; fewer only at the end."""
+        ...
 
 
 class FromUser:

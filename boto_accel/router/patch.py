@@ -12,6 +12,7 @@ from boto_accel._effects import Forward, Steps
 from boto_accel._patch import Patch
 from boto_accel._stack import Layer
 from boto_accel.router import presigning
+from boto_accel.router.counts import RouteStats
 from boto_accel.router.routes import read_routes_of
 from boto_accel.router.routing import Router
 from boto_accel.router.rules import Place, Rules
@@ -36,7 +37,7 @@ class RoutePatch(Patch):
         self.rules = rules
         self._targets = targets
         self._router = Router(rules, targets)
-        self.stats = self._router.stats
+        self.stats: RouteStats = self._router.stats
 
     def __repr__(self) -> str:
         return f"<RoutePatch of {len(self.rules.rules)} rules, {self._targets!r}>"

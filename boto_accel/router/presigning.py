@@ -96,11 +96,11 @@ def _only_place(router: Router, plan: Operation, bucket: str, params: Mapping[st
     if not (plan.takes_prefix or plan.takes_objects):
         return home
     prefix = params.get("Prefix") if plan.takes_prefix else ""
-    places = router.rules.places_of_prefix(bucket, prefix or "")
-    if len(places) > 1:
+    place, *others = router.rules.places_of_prefix(bucket, prefix or "")
+    if others:
         reason = "its keys are at several places, and a URL leads to one"
-        raise UnroutableError(f"{plan.name} (presigned)", str(places[0].rule), reason)
-    return places[0]
+        raise UnroutableError(f"{plan.name} (presigned)", str(place.rule), reason)
+    return place
 
 
 def _with_source(

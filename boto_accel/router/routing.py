@@ -41,7 +41,7 @@ class Router:
     def __init__(self, rules: Rules, targets: Targets) -> None:
         self.rules = rules
         self.targets = targets
-        self.stats = RouteStats()
+        self.stats: RouteStats = RouteStats()
         self._operations: dict[str, Operation] = {}
 
     def is_routed(self, client: Any) -> bool:
@@ -91,9 +91,9 @@ class Router:
         if type(prefix) is not str:
             return (yield Forward(call))
         places = self.rules.places_of_prefix(bucket, prefix)
-        if len(places) > 1:
-            return (yield from listing.list_places(self, call, places))
-        return (yield from self.send_at(call, places[0], call.operation, call.params))
+        if len(places) == 1:
+            return (yield from self.send_at(call, places[0], call.operation, call.params))
+        return (yield from listing.list_places(self, call, places))
 
     def operation(self, client: Any, name: str) -> Operation:
         known = self._operations.get(name)

@@ -102,7 +102,7 @@ class Rules:
     """Rules in order. Raises InvalidOptionError unless just the last one is the default."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        self.rules = tuple(rules)
+        self.rules: tuple[Rule, ...] = tuple(rules)
         self._matchers = [(rule, _matcher(rule.bucket_name), _keys_of(rule)) for rule in rules]
         self._branches: dict[str, tuple[Branch, ...]] = {}
         for rule in self.rules[:-1]:

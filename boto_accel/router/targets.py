@@ -14,7 +14,7 @@ import asyncio
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -123,7 +123,7 @@ class Targets:
             raise InvalidOptionError("clients", type(given).__name__, "a dict of name to client")
         self._given = {name: _checked(name, value) for name, value in given.items()}
         default = rules.default.client
-        self.calling = None if needs_all or default in self._given else default
+        self.calling: str | None = None if needs_all or default in self._given else default
         for rule in rules.rules:
             if rule.client not in self._given and rule.client != self.calling:
                 where = "mapping" if rule.client == default else f"{rule.where}.client"
@@ -237,7 +237,7 @@ class _Kept:
         self._holder = self._hold()
         self._closing: Any = None
 
-    async def _hold(self) -> Any:
+    async def _hold(self) -> AsyncGenerator[Any, None]:
         async with self._description.make_async() as client:
             yield client
 

@@ -254,10 +254,9 @@ def _destination_at_target(destination: Destination, place: Place, rules: Rules)
             return value
         head, bucket = _split_arn(named)
         inner = (destination.prefix and value.get(destination.prefix)) or ""
-        places = rules.places_of_prefix(bucket, inner)
-        if len(places) > 1 or places[0].client != place.client:
+        there, *others = rules.places_of_prefix(bucket, inner)
+        if others or there.client != place.client:
             raise Unmappable(f"the bucket {bucket!r} that it names is not wholly at its target")
-        there = places[0]
         if there.prefix and destination.prefix is None:
             raise Unmappable(f"the bucket {bucket!r} that it names has its keys under a prefix")
         found = {**value, destination.bucket: head + there.mapped}

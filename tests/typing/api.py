@@ -24,6 +24,7 @@ from boto_accel import (
     S3BatchPutClient,
     Stats,
     Table,
+    UnpresignableError,
     UnroutableError,
     UnsupportedBotocoreError,
     accelerate,
@@ -36,7 +37,9 @@ from boto_accel import (
 from boto_accel.batch import BatchObjectRef, BatchPatch
 from boto_accel.cache import CachePatch
 from boto_accel.fastpath.patch import Accelerate
+from boto_accel.redis_store import RedisPatch
 from boto_accel.router import RoutePatch
+from boto_accel.router import client as routed_client
 
 client: Any = None
 
@@ -68,12 +71,17 @@ def routes() -> None:
         client.get_object(Bucket="b", Key="k")
     except UnroutableError as error:
         assert_type(error.rule, str)
+    routed_client({"main": client}, [{"bucket_name": "*", "client": "main"}]).list_buckets()
 
 
 def redis() -> None:
-    with redis_s3(default_ttl=60, clients=client):
-        pass
+    with redis_s3(default_ttl=60, clients=client) as patch:
+        assert_type(patch, RedisPatch)
     redis_s3(60)  # type: ignore[call-arg]
+    try:
+        client.generate_presigned_url("get_object", {"Bucket": "b", "Key": "k"})
+    except UnpresignableError as error:
+        assert_type(error.method, str)
 
 
 def tables() -> None:

@@ -38,7 +38,7 @@ class Address:
 
     def __init__(self, url: str) -> None:
         try:
-            import redis
+            import redis.exceptions
         except ImportError as error:
             raise MissingExtraError("a cache on redis://", "redis", "redis") from error
         parts = _split(url)
