@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from boto_accel import _compat, _hook
 from boto_accel._compat import Declined
@@ -61,7 +61,7 @@ class Accelerate(Patch):
     """See `accelerate`."""
 
     layer = Layer.SEND
-    makes = frozenset(MAKERS)
+    makes: ClassVar[frozenset[str]] = frozenset(MAKERS)
 
     def __init__(self, http: str, shadow_share: float, **narrowing: Any) -> None:
         super().__init__(**narrowing)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.validate import ParamValidator
 
@@ -39,7 +39,7 @@ class RedisPatch(Patch):
     """See `redis_s3`, which makes it."""
 
     layer = Layer.STORE
-    makes = frozenset(["ClientEndpointBridge.resolve"])
+    makes: ClassVar[frozenset[str]] = frozenset(["ClientEndpointBridge.resolve"])
 
     def __init__(
         self, options: Options, *, clock: Callable[[], float] = time.time, **narrowing: Any

@@ -20,6 +20,7 @@ from boto_accel import (
     Database,
     InvalidOptionError,
     MissingExtraError,
+    NotInForceError,
     PatchStateError,
     S3BatchPutClient,
     Stats,
@@ -82,6 +83,8 @@ def redis() -> None:
         client.generate_presigned_url("get_object", {"Bucket": "b", "Key": "k"})
     except UnpresignableError as error:
         assert_type(error.method, str)
+    except NotInForceError as error:
+        assert_type(error.endpoint_url, str)
 
 
 def tables() -> None:
