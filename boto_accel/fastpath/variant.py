@@ -49,6 +49,7 @@ RESERVED = frozenset(
         "x-amzn-trace-id",
     )
 )
+RESERVED_ASYNC = RESERVED | {"accept-encoding"}  # aiobotocore.httpsession.AIOHTTPSession.send
 TRACE_SAFE = "-=;:+&[]{}\"',"  # botocore.handlers.add_recursion_detection_header
 
 
@@ -160,7 +161,7 @@ class Variant:
         self._last_signing: Signing | None = None
         self._shapes: dict[tuple[tuple[str, ...], str], HeadShape] = {}
         taken = {member.wire_name.lower() for member in members if member.place == "header"}
-        if not taken.isdisjoint(RESERVED):
+        if not taken.isdisjoint(RESERVED_ASYNC if plan.is_async else RESERVED):
             raise Declined("a parameter that is a header of the protocol")
         self._fixed_headers = {k: v for k, v in plan.headers.items() if k.lower() not in taken}
         self._engine_lines = engine_lines(plan.is_async, {*taken, *map(str.lower, plan.headers)})

@@ -235,9 +235,14 @@ def query_pairs(written: list[tuple[str, Any]]) -> list[tuple[str, str]]:
 def _plain(shape: Any, serializer: Any) -> Callable[[Any], Any]:
     """A writer of one header; it gives None for no header, which an empty list is."""
     write = scalars.header_writer(shape, serializer)
-    if shape.type_name == "list":
-        return lambda value: plain_header(write(value)) if value else None
-    return lambda value: plain_header(write(value))
+    if shape.type_name != "list":
+        return lambda value: plain_header(write(value))
+
+    def write_list(value: Any) -> str | None:
+        text = plain_header(write(value))
+        return text if value else None
+
+    return write_list
 
 
 def write_header_map(prefix: str, value: Any, headers: dict[str, str]) -> None:
