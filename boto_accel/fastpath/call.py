@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath import eligibility, proof, stock
-from boto_accel.fastpath.checksums import Body
+from boto_accel.fastpath.checksums import Body, Place
 from boto_accel.fastpath.endpoints import Endpoint
 from boto_accel.fastpath.invocation import new_invocation_id
 from boto_accel.fastpath.plan import Plan
@@ -210,11 +210,16 @@ def _prove(
 
     Raises Declined where stock refuses the call, Different where the requests are not equal.
     """
+    place = Place(variant.given_body(given.params))
     try:
         stocks = yield from stock.request_of(
             call_stock, client, plan.operation, given.stocks, given.settled
         )
-    except Exception:
+    except Exception as error:
+        try:
+            place.restore()  # it may have been in the middle of a checksum
+        except Exception:
+            raise StocksOwn(error) from None  # asked again, stock would send what is left
         raise Declined("parameters that botocore refuses") from None
     headers = proof.text_headers(stocks)
     learned = proof.learned_lines(headers)

@@ -202,6 +202,24 @@ class Body:
         return b"%x\r\n%b\r\n0\r\n\r\n" % (len(both), both)
 
 
+class Place:
+    """Where the body that a caller gave stands, before stock reads of it beside the fast path."""
+
+    __slots__ = ("_at", "_file")
+
+    def __init__(self, given: Any) -> None:
+        self._file = given
+        try:
+            self._at = given.tell()
+        except Exception:  # bytes, or a reader without a place; stock asks for it before it reads
+            self._at = None
+
+    def restore(self) -> None:
+        """Raises what the caller's file raises."""
+        if self._at is not None:
+            self._file.seek(self._at)
+
+
 def _extent(file: Any) -> tuple[int, int]:
     """(position, bytes from there) of a seekable file. Source: `determine_content_length`."""
     if isinstance(file, io.TextIOBase):

@@ -234,6 +234,10 @@ class Variant:
             raise
         return wire, draft.body
 
+    def given_body(self, params: Mapping[str, Any]) -> Any:
+        """What the caller gave to be streamed, or None."""
+        return None if self._payload is None else params.get(self._payload)
+
     def _bind(self, params: Mapping[str, Any], endpoint: Endpoint) -> Draft:
         """Headers, path and query. Source: `BaseRestSerializer`, `prepare_request_dict`."""
         plan = self.plan

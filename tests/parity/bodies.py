@@ -52,6 +52,20 @@ class SizedReader(OwnReader):
         return self._length
 
 
+class FailingOnce(io.BytesIO):
+    """Its second read fails, and none after it: a disk that had to be asked twice."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._reads += 1
+        if self._reads == 2:
+            raise OSError("read error")
+        return super().read(size)
+
+
 class ByteString(bytes):
     """A subclass users have, for instance numpy.bytes_."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.generate.answers import RawAnswer
-from tests.parity.bodies import KINDS
-from tests.parity.configs import RETRYING, SETUPS
+from tests.parity.bodies import KINDS, FailingOnce
+from tests.parity.configs import RETRYING, SETUPS, ClientSetup
 from tests.parity.worlds import OK, Request, World
 
 pytestmark = [
@@ -121,3 +122,27 @@ def test_bodies_are_rewound_for_another_attempt(world: World, kind: str) -> None
         retried = Request(call.method, call.make_params, answers=[down, OK])
         pair = world.compare(RETRYING["legacy"], retried)
         assert pair.differences() == []
+
+
+def unused(name: str) -> ClientSetup:
+    """A setup whose clients have made no call: what a call of its kind learns is still unknown."""
+    plain = SETUPS["http, path"]
+    return replace(plain, options={**plain.options, "user_agent_extra": name})
+
+
+@pytest.mark.parametrize("kind", ["text file", "StringIO", "generator"])
+def test_the_first_call_leaves_a_body_where_stock_leaves_it(world: World, kind: str) -> None:
+    """Where stock refuses it in the middle of its checksum."""
+    pair = world.compare(unused(kind.replace(" ", "-")), upload(kind, LARGE))
+    assert pair.stock.error is not None
+    assert pair.differences() == []
+
+
+def test_a_body_that_fails_in_the_first_call_is_never_sent_in_part(world: World) -> None:
+    """Stock raises what the body raises; ours may ask again, and sends all of it then."""
+    params = lambda _: {"Bucket": "bucket", "Key": "k", "Body": FailingOnce(LARGE)}  # noqa: E731
+    pair = world.compare(unused("failing"), Request("put_object", params))
+    assert pair.stock.error is not None
+    assert pair.stock.requests == ()
+    for fast in pair.by_engine.values():
+        assert [sent.body for sent in fast.requests] == [LARGE]
