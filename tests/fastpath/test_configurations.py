@@ -96,12 +96,11 @@ def test_retry_modes(
     flavour: str,
     capture: Callable[..., CaptureServer],
     frozen_clock: Any,
-    monkeypatch: pytest.MonkeyPatch,
+    no_waiting: None,
     retries: dict[str, Any],
     status: int,
 ) -> None:
     """The same number of attempts, the same headers on each, the same outcome."""
-    _do_not_sleep(monkeypatch)
     server = capture(lambda request: http_answer(status, b""))
     with open_caller(flavour, endpoint_url=server.endpoint_url, retries=retries) as s3:
         stock, fast, stats = stock_and_accelerated(
@@ -113,18 +112,6 @@ def test_retry_modes(
         assert stats.fast + stats.fallback == 1
     else:
         assert (stats.fast, stats.fallback, stats.retired) == (1, 0, 0)
-
-
-def _do_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio
-    import random
-
-    import botocore.endpoint
-
-    pause = asyncio.sleep
-    monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(asyncio, "sleep", lambda seconds, *rest: pause(0, *rest))
-    monkeypatch.setattr(random, "random", lambda: 0.5)
 
 
 CALLS: list[tuple[str, dict[str, Any]]] = [

@@ -57,7 +57,7 @@ def test_parameter_handlers_run_once_and_may_change_parameters(
 
 @pytest.mark.parametrize("event", PARAMETER_EVENTS)
 def test_parameter_handlers_run_once_where_the_server_fails(
-    flavour: str, capture: Any, frozen_clock: Any, event: str
+    flavour: str, capture: Any, frozen_clock: Any, no_waiting: None, event: str
 ) -> None:
     """Stock goes on after a 503 with the parameters as they are: no handler is run again."""
     failing = capture(lambda request: http_answer(503, b""))

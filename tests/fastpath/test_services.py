@@ -57,7 +57,9 @@ def test_a_token_is_made_for_each_call(capture: Capture, flavour: str) -> None:
     assert tokens[3] == "x" * 32
 
 
-def test_attempts_of_one_call_have_one_token(capture: Capture, flavour: str) -> None:
+def test_attempts_of_one_call_have_one_token(
+    capture: Capture, flavour: str, no_waiting: None
+) -> None:
     busy = answer({"__type": "InternalServiceError"}, 500)
     server = capture([busy, busy, answer({"ARN": "arn"})])
     retries = {"mode": "standard", "max_attempts": 3}
