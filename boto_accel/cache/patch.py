@@ -46,7 +46,7 @@ from boto_accel.cache.options import Options
 from boto_accel.cache.scope import Scope, named_by_key, scope_of
 from boto_accel.cache.store import Entry, Store
 from boto_accel.cache.stores import open_store
-from boto_accel.cache.survey import Decided, Held, read_decided, read_held
+from boto_accel.cache.survey import Decided, Held, decided, read_decided, read_held
 from boto_accel.errors import InvalidOptionError
 
 logger = logging.getLogger("boto_accel")
@@ -190,6 +190,24 @@ class CachePatch(Patch):
         """
         return read_decided(self.options, services)
 
+    def explain(self, client: Any, operation: str) -> Decided:
+        """
+        Whether calls of *operation* ("list_users", or "ListUsers") by *client* are cached.
+
+        Asks nobody. A single call may still not be, for its parameters.
+        Raises InvalidOptionError for an operation that the client does not have.
+        """
+        name = client.meta.method_to_api_mapping.get(operation, operation)
+        if name not in client.meta.service_model.operation_names:
+            raise InvalidOptionError("operation", operation, "one of the client: 'list_users'")
+        model = client.meta.service_model.operation_model(name)
+        if not policy.is_read(name):
+            return decided(model, policy.WRITE)
+        try:
+            return decided(model, self._plan(scope_of(client), name).reason)
+        except Uncacheable as error:
+            return decided(model, error.reason)
+
     def bypass(self) -> Any:
         """`with cache.bypass():` the calls of this thread or task go by the cache."""
         return self._asking_for(Mode.BYPASS)
@@ -265,7 +283,7 @@ class CachePatch(Patch):
             caller = plan.callers.get(principal) or plan.learn(principal)
             key = scope.keys.of(caller, call.params)
         except Uncacheable as error:
-            self.stats.count_uncached(error.reason)
+            self._count_uncached(call, error.reason)
             return (yield Forward(call))
         if mode is Mode.REFRESH:
             return (yield from self._ask_alone(Asked(call, scope, plan, key, principal)))
@@ -277,6 +295,12 @@ class CachePatch(Patch):
         if found is None:
             return (yield from self._look_further(asked))
         return (yield from self._give_found(asked, found))
+
+    def _count_uncached(self, call: Call, reason: str) -> None:
+        operation = f"{call.service}.{call.operation}"
+        number = self.stats.count_uncached(reason, operation)
+        if number == 1 and self.options.call_log:
+            logger.info("response cache: %s is not cached: %s", operation, reason)
 
     def _mode(self) -> Mode:
         for cache, mode in _modes.get():
@@ -482,7 +506,7 @@ class CachePatch(Patch):
         member = asked.plan.stream
         body, length = reply.get(member), length_of(reply)
         if not hasattr(body, "read") or length is None or length > self.options.max_body_bytes:
-            self.stats.count_uncached(LONG_STREAM)
+            self._count_uncached(asked.call, LONG_STREAM)
             return None, reply
         found = yield from read_body(body)
         kept = Kept(REPLY, member, {**reply, member: found.data}) if found.error is None else None
@@ -501,7 +525,7 @@ class CachePatch(Patch):
         try:
             payload = encode(kept)
         except Unencodable:
-            self.stats.count_uncached(UNKNOWN_TYPE)
+            self._count_uncached(asked.call, UNKNOWN_TYPE)
             return None
         span = freshness.span_of(lifetime, asked_at)
         return Entry(payload, attempt.tags, *span, asked.plan.label)
@@ -638,7 +662,7 @@ class _Quiet(logging.Filter):
     """Leaves out what stores warn of."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return not str(record.msg).startswith("response cache")
+        return record.levelno < logging.WARNING or not str(record.msg).startswith("response cache")
 
 
 def botocache_context(

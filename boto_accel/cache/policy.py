@@ -8,7 +8,7 @@ text: it is a key of the counters, and what `boto-accel cache policy` prints.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -121,7 +121,7 @@ OPTED_IN = frozenset([SECRET])
 
 NOT_ASKED = "not among the operations to cache"
 WRITE = "changes something"
-SENSITIVE = "the answer has members that the model marks as sensitive"
+SENSITIVE = "the answer has members that the model marks as sensitive (see allow_sensitive)"
 EVENT_STREAM = "an event stream"
 TTL_OF_ZERO = "a time to live of zero"
 HTTPX_STREAM = "a stream of aiobotocore on httpx"
@@ -156,7 +156,7 @@ def reason_against(
         return EVENT_STREAM
     if model.has_streaming_input:
         return STREAMED_REQUEST
-    if not allow_sensitive and has_sensitive_members(service, model.output_shape):
+    if not allow_sensitive and any(sensitive_members(service, model.output_shape)):
         return SENSITIVE
     return ""
 
@@ -172,34 +172,40 @@ def reason_against_call(params: Mapping[str, Any], *, allow_sensitive: bool) -> 
     return ""
 
 
-def has_sensitive_members(service: str, shape: Any) -> bool:
-    """Whether the model of *service* marks *shape*, or anything in it, as sensitive."""
+def sensitive_members(service: str, shape: Any) -> Iterator[str]:
+    """
+    What the model of *service* marks as sensitive in *shape*: "Users[].Password".
+
+    Each shape is gone into once, wherever else it is met.
+    """
 
     def marked(each: Any) -> bool:
         return bool(each.metadata.get("sensitive")) and f"{service}.{each.name}" not in HARMLESS
 
-    return _any_shape(shape, marked, set())
+    return _marked_paths(shape, "", marked, set())
 
 
-def _any_shape(shape: Any, wanted: Callable[[Any], bool], seen: set[str]) -> bool:
+def _marked_paths(
+    shape: Any, path: str, marked: Callable[[Any], bool], seen: set[str]
+) -> Iterator[str]:
     if shape is None:
-        return False
-    if wanted(shape):  # also of a shape that was seen: a reference may add the mark to it
-        return True
-    if shape.name in seen:
-        return False
-    seen.add(shape.name)
-    return any(_any_shape(inner, wanted, seen) for inner in _inner_shapes(shape))
+        return
+    if marked(shape):  # also of a shape that was seen: a reference may add the mark to it
+        yield path.removeprefix(".") or shape.name
+    elif shape.name not in seen:
+        seen.add(shape.name)
+        for step, inner in _inner_shapes(shape):
+            yield from _marked_paths(inner, f"{path}{step}", marked, seen)
 
 
-def _inner_shapes(shape: Any) -> Iterable[Any]:
+def _inner_shapes(shape: Any) -> Iterable[tuple[str, Any]]:
     match shape.type_name:
         case "structure":
-            return list(shape.members.values())
+            return [(f".{name}", member) for name, member in shape.members.items()]
         case "list":
-            return [shape.member]
+            return [("[]", shape.member)]
         case "map":
-            return [shape.key, shape.value]
+            return [("{name}", shape.key), ("{}", shape.value)]
     return []
 
 

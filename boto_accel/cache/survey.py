@@ -32,11 +32,17 @@ class Held(NamedTuple):
 
 
 class Decided(NamedTuple):
-    """One operation that is asked for. reason: why it is not cached; "" if it is."""
+    """
+    One operation that is asked for. reason: why it is not cached; "" if it is.
+
+    sensitive: the members that the model marks as such, where they are the reason; to allow them
+    is `allow_sensitive=["service.operation"]`.
+    """
 
     service: str
     operation: str
     reason: str
+    sensitive: tuple[str, ...] = ()
 
 
 def read_held(entries: Iterable[tuple[bytes, Entry]], now: float) -> Iterator[Held]:
@@ -64,9 +70,9 @@ def read_decided(options: Options, services: Iterable[str] | None) -> Iterator[D
     for service in session.get_available_services() if services is None else services:
         model = _model_of(session, service)
         for name in model.operation_names:
-            decided = _decide(options, model, name)
-            if decided.reason != policy.NOT_ASKED:
-                yield decided
+            found = _decide(options, model, name)
+            if found.reason != policy.NOT_ASKED:
+                yield found
 
 
 def _model_of(session: Any, service: str) -> Any:
@@ -85,4 +91,13 @@ def _decide(options: Options, model: Any, name: str) -> Decided:
     )
     if not reason and options.lifetime(service, name).fresh <= 0:
         reason = policy.TTL_OF_ZERO
-    return Decided(service, name, reason)
+    return decided(model.operation_model(name), reason)
+
+
+def decided(operation: Any, reason: str) -> Decided:
+    """operation: its `OperationModel`."""
+    service = operation.service_model.service_name
+    sensitive: Iterable[str] = ()
+    if reason == policy.SENSITIVE:
+        sensitive = policy.sensitive_members(service, operation.output_shape)
+    return Decided(service, operation.name, reason, tuple(sensitive))

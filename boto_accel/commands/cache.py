@@ -110,10 +110,23 @@ def clear(where: str, service: str | None, operation: str | None) -> None:
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
 @click.option("--all", "all_", is_flag=True, help="Those that are cached as well.")
 @click.option("--allow-sensitive", is_flag=True, help="As with allow_sensitive=True.")
+@click.option(
+    "--allow",
+    "allowed",
+    multiple=True,
+    metavar="NAME",
+    help="As with allow_sensitive=[NAME, ...]: rds.DescribeDBInstances, or rds.",
+)
 @AS_JSON
-def policy(services: tuple[str, ...], all_: bool, allow_sensitive: bool, as_json: bool) -> None:
+def policy(
+    services: tuple[str, ...],
+    all_: bool,
+    allow_sensitive: bool,
+    allowed: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Which List, Get and Describe operations are not cached, and why."""
-    cache = _made(cache="memory://", allow_sensitive=allow_sensitive)
+    cache = _made(cache="memory://", allow_sensitive=allow_sensitive or list(allowed))
     try:
         decided = list(cache.decisions(services or None))
     except BotoAccelError as error:
@@ -122,12 +135,21 @@ def policy(services: tuple[str, ...], all_: bool, allow_sensitive: bool, as_json
     if as_json:
         click.echo(json.dumps([each._asdict() for each in shown], indent=2))
         return
-    table = _table("service", "operation", "cached")
+    table = _table("service", "operation", "cached", "sensitive")
     for each in shown:
-        table.add_row(each.service, each.operation, f"no: {each.reason}" if each.reason else "yes")
+        cached_ = f"no: {each.reason}" if each.reason else "yes"
+        table.add_row(each.service, each.operation, cached_, _some(each.sensitive))
     _print(table)
     cached = sum(not each.reason for each in decided)
     click.echo(f"{cached:,} of {len(decided):,} are cached")
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = len(names) - _MOST_SHOWN
+    return ", ".join(names[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+_MOST_SHOWN = 3  # members of one operation; --json has all
 
 
 def _entries(where: str) -> list[Any]:

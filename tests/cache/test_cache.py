@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 
 from boto_accel import InvalidOptionError, botocache_context
-from boto_accel.cache import CachePatch
+from boto_accel.cache import CachePatch, policy
 from tests.cache.aws import (
     Aws,
     Clock,
@@ -237,6 +237,66 @@ def test_sensitive_answers_are_not_kept_unless_asked_for() -> None:
             for _ in range(2):
                 secrets.get_secret_value(SecretId="s")
         assert aws.count == 8
+
+
+@pytest.mark.parametrize(
+    ("allowed", "cached_"),
+    [
+        (["rds.DescribeDBInstances"], True),
+        (["rds.describe_db_instances"], True),
+        ("DescribeDBInstances", True),
+        ("rds", True),
+        (["rds.DescribeDBClusters", "lambda"], False),
+    ],
+)
+def test_named_operations_are_allowed_and_no_others(allowed: Any, cached_: bool) -> None:
+    rds = make_client("rds")
+    with Aws(Counting()), cached(allow_sensitive=allowed) as cache:
+        found = [rds.describe_db_instances()["n"] for _ in range(2)]
+        assert found == ([1, 1] if cached_ else [1, 2])
+        assert bool(cache.explain(rds, "describe_db_instances").reason) is not cached_
+
+
+def test_why_an_operation_is_not_cached_is_told(iam: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Before a call by `explain`, after it by the counts, and with `call_log` in the log, once."""
+    rds = make_client("rds")
+    caplog.set_level("INFO", logger="boto_accel")
+    with Aws(Counting()), cached(call_log=True) as cache:
+        decided = cache.explain(rds, "describe_db_instances")
+        for _ in range(3):
+            rds.describe_db_instances()
+        rds.describe_db_clusters()
+        iam.list_users()
+    assert decided == cache.explain(rds, "DescribeDBInstances")
+    assert (decided.service, decided.operation) == ("rds", "DescribeDBInstances")
+    assert decided.reason == policy.SENSITIVE
+    assert decided.sensitive == ("DBInstances[].PendingModifiedValues.MasterUserPassword",)
+    assert cache.stats.uncached == {policy.SENSITIVE: 4}
+    assert cache.stats.uncached_operations == {
+        "rds.DescribeDBInstances": {policy.SENSITIVE: 3},
+        "rds.DescribeDBClusters": {policy.SENSITIVE: 1},
+    }
+    assert "3: rds.DescribeDBInstances" in str(cache.stats)
+    told = [each.getMessage() for each in caplog.records if "not cached" in each.getMessage()]
+    assert told == [
+        f"response cache: rds.{name} is not cached: {policy.SENSITIVE}"
+        for name in ("DescribeDBInstances", "DescribeDBClusters")
+    ]
+
+
+def test_explain(iam: Any) -> None:
+    """It asks nobody, and knows what is of this client alone."""
+    with Aws(Counting()) as aws, cached(ttl_by_operation={"iam.GetUser": 0}) as cache:
+        assert cache.explain(iam, "list_users").reason == ""
+        assert cache.explain(iam, "get_user").reason == policy.TTL_OF_ZERO
+        assert cache.explain(iam, "create_user").reason == policy.WRITE
+        assert cache.explain(iam, "simulate_custom_policy").reason == policy.NOT_ASKED
+        iam.meta.events.register("before-call.iam.ListRoles", lambda **_: None)
+        assert "handler" in cache.explain(iam, "list_roles").reason
+        with pytest.raises(InvalidOptionError, match="list_nothing"):
+            cache.explain(iam, "list_nothing")
+        assert aws.count == 0
+    assert cache.stats.uncached == {}
 
 
 def test_a_parameter_that_is_a_file_makes_the_call_uncacheable(iam: Any) -> None:

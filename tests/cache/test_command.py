@@ -103,5 +103,14 @@ def test_policy() -> None:
     assert [each["operation"] for each in allowed] == ["GetRandomPassword"]
 
 
+def test_policy_names_what_is_sensitive_and_what_would_be_allowed() -> None:
+    name = "DescribeDBInstances"
+    found = {each["operation"]: each for each in json.loads(run("policy", "rds", "--json").output)}
+    assert found[name]["sensitive"] == ["DBInstances[].PendingModifiedValues.MasterUserPassword"]
+    assert "MasterUserPassword" in run("policy", "rds").output
+    allowed = json.loads(run("policy", "rds", "--json", "--allow", f"rds.{name}").output)
+    assert {each["operation"] for each in allowed} == found.keys() - {name}
+
+
 def test_policy_of_a_service_that_is_not_there() -> None:
     assert run("policy", "nonsense").exit_code == 2

@@ -135,6 +135,21 @@ def test_an_opt_in_is_for_secrets_and_for_nothing_that_would_be_wrong() -> None:
     assert reason("lambda", "GetFunction", allow_sensitive=True) == policy.EXPIRES
 
 
+def test_the_members_that_are_marked_are_named() -> None:
+    """So that a user can judge whether to allow the operation."""
+
+    def members(service: str, operation: str) -> list[str]:
+        shape = model_of(service).operation_model(operation).output_shape
+        return list(policy.sensitive_members(service, shape))
+
+    assert members("rds", "DescribeDBInstances") == [
+        "DBInstances[].PendingModifiedValues.MasterUserPassword"
+    ]
+    assert members("lambda", "ListFunctions")[0] == "Functions[].Environment.Variables"
+    assert members("secretsmanager", "GetSecretValue") == ["SecretBinary", "SecretString"]
+    assert members("ec2", "DescribeInstances") == []
+
+
 def test_a_call_with_decryption_or_a_key_of_its_own_is_not_cached() -> None:
     """SSM API, WithDecryption; S3 API, SSECustomerKey."""
     why = policy.reason_against_call
