@@ -26,7 +26,7 @@ TYPES := $(VENVS)/.types-$(VERSION)
 AWSCLI := $(VENVS)/.awscli-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test test-engines soak redis-machine crash clients sweep awscli lint types build smoke docs bench test-matrix format clean
+.PHONY: demo test test-engines soak redis redis-machine crash clients sweep awscli lint types build smoke docs bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -42,6 +42,10 @@ test-engines: $(DEV)
 # 200,000 calls in each world, with faults, interruptions and closings: about ten minutes.
 soak: $(DEV)
 	$(RUN) -m tests.soak $(SOAK)
+
+# The tests of S3 on Redis at another server: make redis SERVER=/usr/bin/redis-server
+redis: $(DEV)
+	BOTO_ACCEL_TEST_REDIS=$(SERVER) $(RUN) -m pytest tests/redis_store
 
 # S3 on Redis held to a plain dict: 2,000 runs on one server, 200 on a cluster; ten minutes.
 redis-machine: $(DEV)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def valkey(_server: Valkey) -> Valkey:
     with Redis(port=_server.port) as redis:
         redis.flushall()
     return _server
+
+
+@pytest.fixture(scope="session")
+def redis_itself(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """A server of Redis, and not of Valkey, where one is installed."""
+    found = shutil.which("redis-server")
+    if found is None:
+        pytest.skip("there is no redis-server on the PATH (Debian: redis-server)")
+    with run_valkey(Path(found), tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

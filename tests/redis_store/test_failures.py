@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
-import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,8 +25,9 @@ from boto_accel._effects import Sleep
 from boto_accel.redis_store import patch as patch_module
 from boto_accel.redis_store.wires import AsyncWire, Wire
 from tests.fastpath.callers import Caller, open_caller
+from tests.servers.sentinel import run_sentinel
 from tests.servers.tls import TLSFiles
-from tests.servers.valkey import TLSFront, Valkey, _free_port
+from tests.servers.valkey import TLSFront, Valkey
 
 ONCE = {"retries": {"total_max_attempts": 1}}
 Start = Callable[..., Valkey]
@@ -275,31 +273,6 @@ def test_sentinels_name_the_server(
         unknown = url.replace("/main", "/other")
         with on_redis(flavour, unknown, **ONCE) as s3, pytest.raises(EndpointConnectionError):
             s3("list_buckets")
-
-
-@contextmanager
-def run_sentinel(program: Path, configuration: Path) -> Iterator[int]:
-    """The port of a sentinel that knows its server."""
-    port = _free_port()
-    command = [str(program), str(configuration), "--sentinel", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if b"+monitor" in line:
-                    break
-            threading.Thread(target=process.stdout.read, daemon=True).start()
-            with Redis(port=port) as redis:
-                while not is_known(redis):
-                    time.sleep(0.02)  # it has no event for it
-            yield port
-        finally:
-            process.kill()
-
-
-def is_known(redis: Any) -> bool:
-    """Whether the sentinel has asked its server, and found it to be a primary."""
-    return bool(redis.sentinel_master("main")["flags"] == "master")
 
 
 def test_an_answer_that_is_lost_is_not_a_second_write(

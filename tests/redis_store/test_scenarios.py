@@ -111,6 +111,14 @@ def test_redis_is_as_s3(moto_server: MotoServer, valkey: Valkey, flavour: str, n
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
+def test_redis_is_as_valkey(valkey: Valkey, redis_itself: Valkey, flavour: str, name: str) -> None:
+    with redis_s3():
+        expected = seen(name, flavour, endpoint_url=valkey.url)
+        found = seen(name, flavour, endpoint_url=f"{redis_itself.url}?prefix={name}-{flavour}")
+    assert differences(expected, found) == []
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
 def test_a_cluster_is_as_one_server(valkey: Valkey, cluster: str, flavour: str, name: str) -> None:
     """Wherever the slots are, what is seen is the same; so it is with other patches in force."""
     with redis_s3():
