@@ -161,9 +161,24 @@ def _entries(where: str) -> list[Any]:
 
 
 def _open(where: str) -> Any:
+    """The cache that is there. A file of another kind is not to be set aside as a damaged one."""
     if "://" not in where and not os.path.exists(where):
         raise click.ClickException(f"there is no cache at {where}")
+    if os.path.isfile(where) and not _is_sqlite(where):
+        raise click.ClickException(f"{where} is no response cache, or a damaged one")
     return _made(cache=where)
+
+
+def _is_sqlite(path: str) -> bool:
+    """By what it begins with. Source: SQLite's "Database File Format", 1.3.1."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+
+
+_MAGIC = b"SQLite format 3\0"
 
 
 def _made(**options: Any) -> Any:

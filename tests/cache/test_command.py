@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +79,25 @@ def test_clear_wants_the_service_of_an_operation(where: str) -> None:
 
 def test_a_cache_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     for name in ("stats", "ls", "clear"):
-        found = run(name, str(tmp_path / "no"))
-        assert found.exit_code == 1
-        assert "no cache at" in found.output
+        for place in (tmp_path / "no", tmp_path / "no.db"):
+            found = run(name, str(place))
+            assert found.exit_code == 1
+            assert "no cache at" in found.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_cache_stays_as_it_is(tmp_path: Path) -> None:
+    """A cache that a program opens is set aside where it is damaged: not what is only looked at."""
+    letter, database = tmp_path / "letter.txt", tmp_path / "other.db"
+    letter.write_text("Dear user, ")
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    before = {path: path.read_bytes() for path in (letter, database)}
+    for name in ("stats", "ls", "clear"):
+        refused = run(name, str(letter))
+        assert (refused.exit_code, "no response cache" in refused.output) == (1, True)
+        run(name, str(database))
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_bad_url_is_told() -> None:
