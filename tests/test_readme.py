@@ -26,7 +26,7 @@ from tests.servers.clients import make_client
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 BUCKET = "my-bucket"  # the one that the examples use, empty before each
-ASYNC = ("aiobotocore", "aioboto3", "s3fs")  # what only some environments have
+OPTIONAL = ("aiobotocore", "aioboto3", "opentelemetry", "s3fs")  # what only some environments have
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
@@ -112,7 +112,7 @@ def run(block: Block, server: Target, folder: Path) -> subprocess.CompletedProce
 @pytest.mark.parametrize("block", EXAMPLES, ids=str)
 def test_an_example_runs(block: Block, server: Target, bucket: None, tmp_path: Path) -> None:
     """As it stands, against a real server; it prints what the page says and warns of nothing."""
-    for name in ASYNC:
+    for name in OPTIONAL:
         if name in block.text and find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
     done = run(block, server, tmp_path)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.endpoint import Endpoint
 
 from boto_accel import accelerate, botocache_context
 from tests.fastpath.callers import Caller, open_caller
@@ -21,6 +22,7 @@ tracing = pytest.importorskip("opentelemetry.sdk.trace")
 export = pytest.importorskip("opentelemetry.sdk.trace.export")
 memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
 instrumentation = pytest.importorskip("opentelemetry.instrumentation.botocore")
+unwrap = pytest.importorskip("opentelemetry.instrumentation.utils").unwrap
 
 pytestmark = pytest.mark.usefixtures("put_back")
 
@@ -115,6 +117,29 @@ def test_dynamodb(
             assert spans.take() == (stock if traced or stays else []), in_force
             assert patch.stats.fast - fast == (3 if in_force == {"ours"} and not stays else 0)
     assert named(patch.stats.reasons) == {MODULE}
+
+
+def test_spans_without_the_header_of_the_trace(
+    spans: Spans, flavour: str, moto_server: MotoServer
+) -> None:
+    """Its wrapper of prepare_request taken off: ours entered first, calls are fast in the spans."""
+    with calls(flavour, moto_server, "sqs") as sqs:
+        queue = sqs("create_queue", QueueName="queue")["QueueUrl"]
+
+        def use() -> None:
+            sqs("get_queue_attributes", QueueUrl=queue, AttributeNames=["All"])
+            with pytest.raises(sqs.client.exceptions.QueueDoesNotExist):
+                sqs("get_queue_url", QueueName="absent")
+
+        with spans():
+            use()
+        stock = spans.take()
+        with accelerate() as patch, spans():
+            unwrap(Endpoint, "prepare_request")
+            use()
+            assert (patch.stats.fast, patch.stats.reasons) == (2, {})
+        assert spans.take() == stock
+        assert [status for *_, status in stock] == ["UNSET", "ERROR"]
 
 
 def named(reasons: Any) -> set[str]:
