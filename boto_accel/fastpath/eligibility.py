@@ -54,14 +54,15 @@ MODEL_HANDLERS = frozenset(
     ("remove_bucket_from_url_paths_from_model", "remove_accid_host_prefix_from_model")
 )
 
-ENDPOINT_HANDLERS = frozenset(
-    (
-        "customize_endpoint_resolver_builtins",
-        "S3RegionRedirectorv2.redirect_from_cache",
-        "AioS3RegionRedirectorv2.redirect_from_cache",
-        "refuse_unserved",  # ours: of URLs that botocore resolves to none (redis_store)
-    )
-)
+# Handlers of before-endpoint-resolution, and the parameters that they look at: a call with one of
+# these is stock's.
+ENDPOINT_HANDLERS: dict[str, tuple[str, ...]] = {
+    "customize_endpoint_resolver_builtins": (),
+    "S3RegionRedirectorv2.redirect_from_cache": (),
+    "AioS3RegionRedirectorv2.redirect_from_cache": (),
+    "S3ControlArnParamHandler.handle_arn": ("Name", "Bucket", "OutpostId"),
+    "refuse_unserved": (),  # ours: of URLs that botocore resolves to none (redis_store)
+}
 
 # Handlers of the request. "transfer" ones are s3transfer's, which switch progress reports of a
 # body off while it is signed: see `TRANSFER_HANDLERS`.

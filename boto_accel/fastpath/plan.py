@@ -48,6 +48,7 @@ class Plan:
     defaults: dict[str, Any]
     template: rest.Template
     fixed_query: str
+    stocks_parameters: frozenset[str]  # a call with one of them is stock's
 
     def __init__(self, client: Any, operation: str, is_async: bool, emitter: Any) -> None:
         self.is_async = is_async
@@ -61,6 +62,7 @@ class Plan:
         self.runs_parameter_handlers = handlers.foreign_parameters
         self.parameter_handlers = handlers.parameters
         self.transfer_handlers = handlers.transfer
+        self.stocks_parameters = handlers.stocks_parameters
         before_call = handlers.names("before-call")
         self.escapes_xml = "escape_xml_payload" in before_call
         self.expects = "add_expect_header" in before_call
@@ -170,6 +172,13 @@ class Handlers:
         self.parameters = tuple(
             (handler, eligibility.PARAMETER_HANDLERS.get(eligibility.name_of(handler) or "", ()))
             for handler in before
+        )
+        self.stocks_parameters = frozenset(
+            parameter
+            for handler in self._endpoint
+            for parameter in eligibility.ENDPOINT_HANDLERS.get(
+                eligibility.name_of(handler) or "", ()
+            )
         )
         self.transfer = tuple(
             handler

@@ -151,6 +151,8 @@ class Variant:
         given = frozenset((*names, *defaults))
         if not binding.required <= given <= binding.members.keys():
             raise Declined(scalars.INVALID)
+        if not plan.stocks_parameters.isdisjoint(given):
+            raise Declined("a parameter that may be an ARN of S3 Control")
         members = [binding.members[name] for name in (*names, *defaults)]
         self.plan = plan
         self.auto_encoding = "EncodingType" in defaults
@@ -450,7 +452,7 @@ class Variant:
         length = expect = ""
         if draft.expect:
             expect = "Expect: 100-continue\r\n"
-        if not draft.trailer and (method not in NO_LENGTH or body is not None):
+        if not draft.trailer and (method not in NO_LENGTH or (body is not None and body.length)):
             length = self._length_line(draft)
         head = (
             f"{method} {target} HTTP/1.1\r\nHost: {endpoint.host}\r\n{self._engine_lines}"

@@ -364,6 +364,34 @@ def test_lists_in_headers(capture: Capture, ids: Any) -> None:
     assert len(seen[0][1]) == isinstance(ids, list) - (ids == [None])
 
 
+def test_s3_control_goes_fast_where_nothing_may_be_an_arn(
+    capture: Capture, flavour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GET with a checksum has no body, and says nothing of its length."""
+    resolve_localhost(monkeypatch)
+    sent = []
+    for way in (nullcontext(), all_fast(2)):
+        server = capture(http_answer(200, b"<r/>"))
+        url = server.endpoint_url.replace("127.0.0.1", "localhost")
+        with open_caller(flavour, "s3control", endpoint_url=url) as caller, way:
+            for _ in range(2):
+                caller("get_access_grants_instance", AccountId="123456789012")
+        sent.append([sorted(name for name, _ in request.headers) for request in server.requests])
+    assert sent[0] == sent[1]
+    assert "Content-Length" not in sent[0][0]
+
+
+def test_a_name_in_s3_control_is_botocores(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve_localhost(monkeypatch)
+    server = capture(http_answer(200, b"<r/>"))
+    url = server.endpoint_url.replace("127.0.0.1", "localhost")
+    with open_caller("sync", "s3control", endpoint_url=url) as caller, accelerate() as patch:
+        caller("get_access_point", AccountId="123456789012", Name="name")
+    assert patch.stats.reasons == {"a parameter that may be an ARN of S3 Control": 1}
+
+
 def test_a_parameter_that_is_accept_encoding(capture: Capture, flavour: str) -> None:
     """aiohttp's session sends "identity" whatever is asked for, behind the signature."""
     sent = []
