@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 from packaging.specifiers import SpecifierSet
 
 from boto_accel import accelerate
@@ -215,6 +216,13 @@ def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> clock.FrozenClock:
     frozen = clock.FrozenClock()
     clock.freeze(monkeypatch, frozen)
     return frozen
+
+
+@pytest.fixture
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow each other at once: legacy's pauses are random() seconds, times 2, 4, 8."""
+    monkeypatch.setattr("random.random", lambda: 0.0)
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda backoff, context: 0.0)
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -18,6 +18,11 @@ def _no_patch_left() -> Iterator[None]:
     assert _hook.stack.active == ()
 
 
+@pytest.fixture(autouse=True)
+def _hurried(no_backoff: None) -> None:
+    """moto answers some of the errors with 500, which botocore tries five times."""
+
+
 @pytest.fixture(scope="session")
 def _servers() -> Iterator[Stores]:
     if not has_moto():
