@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from boto_accel.batch.client import S3BatchPutClient
     from boto_accel.batch.patch import batch_puts
     from boto_accel.batch.reader import BatchReader
-    from boto_accel.cache.patch import botocache_context
+    from boto_accel.cache.context import botocache_context
     from boto_accel.datastore.aio import AsyncTable
     from boto_accel.datastore.database import AsyncDatabase, Database
     from boto_accel.datastore.table import Table
@@ -79,7 +79,7 @@ _HOMES = {
     "UnsupportedBotocoreError": "errors",
     "accelerate": "fastpath.patch",
     "batch_puts": "batch.patch",
-    "botocache_context": "cache.patch",
+    "botocache_context": "cache.context",
     "explain": "fastpath.patch",
     "redis_s3": "redis_store.patch",
     "route_s3": "router.patch",

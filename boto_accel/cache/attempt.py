@@ -11,9 +11,13 @@ from collections.abc import Callable
 from operator import methodcaller
 from typing import NamedTuple
 
+from boto_accel._call import Call
+from boto_accel.cache import freshness
 from boto_accel.cache.codec import Damaged, Kept, decode
 from boto_accel.cache.drive import Steps
-from boto_accel.cache.freshness import State
+from boto_accel.cache.freshness import State, Target
+from boto_accel.cache.plan import Plan
+from boto_accel.cache.scope import Scope
 from boto_accel.cache.store import Entry, Ticket
 
 
@@ -23,6 +27,25 @@ class Found(NamedTuple):
     entry: Entry
     kept: Kept
     state: State
+
+
+class Asked(NamedTuple):
+    """A call that is looked for."""
+
+    call: Call
+    scope: Scope
+    plan: Plan
+    key: bytes
+    principal: bytes
+
+    def tags(self) -> tuple[str, ...]:
+        return freshness.tags_of_read(target_of(self.call, self.scope, self.principal))
+
+
+def target_of(call: Call, scope: Scope, principal: bytes) -> Target:
+    return Target(
+        scope.service, call.operation, scope.region, scope.endpoint, principal, call.params
+    )
 
 
 Read = Callable[[Entry], Found | None]

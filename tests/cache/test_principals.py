@@ -15,7 +15,7 @@ from botocore.credentials import (
 )
 from botocore.exceptions import CredentialRetrievalError
 
-from tests.cache.aws import Aws, Counting, cached, make_async_client, make_client
+from tests.cache.aws import Aws, Counting, cached, error, make_async_client, make_client
 
 LATER = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=6)
 
@@ -121,6 +121,38 @@ def test_a_subclass_of_known_credentials_is_asked_for_its_key() -> None:
 
     client = client_with(Rotating("AKIAFIXED", "s"))
     assert seen(client, client) == [1, 2]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_answer_to_whom_it_cannot_be_told_is_not_kept(fails: bool) -> None:
+    """The call may have been signed, or signed again, with credentials that came meanwhile."""
+
+    class Replaced(Credentials):
+        current = "AKIAONE"
+
+        def get_frozen_credentials(self) -> Any:
+            return Credentials(self.current, "s").get_frozen_credentials()
+
+    credentials = Replaced("AKIAONE", "s")
+    client = client_with(credentials)
+    count = Counting()
+
+    def answer(operation: str, params: Any) -> Any:
+        credentials.current = "AKIATWO"
+        if fails:
+            raise error(client, "NoSuchEntity", operation)
+        return count(operation, params)
+
+    with Aws(answer) as aws, cached(cache_errors=10) as cache:
+        for number in range(2):
+            credentials.current = "AKIAONE"
+            try:
+                client.list_users()
+            except client.exceptions.NoSuchEntityException:
+                assert fails
+            assert aws.count == number + 1
+        assert list(cache.entries()) == []
+    assert cache.stats.uncached == {"credentials that changed during the call": 2}
 
 
 def test_credentials_that_cannot_be_had_fail_as_they_do_without_a_cache() -> None:

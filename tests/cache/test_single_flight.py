@@ -400,9 +400,9 @@ def test_another_process_is_waited_for(iam: Any, comes: bool) -> None:
 def test_another_process_that_never_comes_is_waited_for_within_bounds(
     iam: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from boto_accel.cache import patch
+    from boto_accel.cache import asking
 
-    monkeypatch.setattr(patch, "LONGEST_LEAD_S", 0.01)
+    monkeypatch.setattr(asking, "LONGEST_LEAD_S", 0.01)
     elsewhere = Elsewhere()
     monkeypatch.setattr(elsewhere, "lead", lambda key: False)
     with Aws(Counting()) as aws, cached() as cache:
