@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
+
+from botocore.utils import parse_to_aware_datetime
 
 _HEADERS = {
     "IfMatch": "If-Match",
@@ -65,23 +66,8 @@ def _bare(tag: str) -> str:
 
 
 def _moment(given: Any) -> datetime.datetime | None:
-    """To the second, as HTTP has it; None for what is no date. A time without a zone is local."""
-    moment = given
-    if isinstance(given, int | float):
-        moment = datetime.datetime.fromtimestamp(given, datetime.timezone.utc)
-    elif isinstance(given, str):
-        moment = _read_date(given)
-    elif isinstance(given, datetime.date) and not isinstance(given, datetime.datetime):
-        moment = datetime.datetime(given.year, given.month, given.day)
-    return (
-        None if moment is None else moment.astimezone(datetime.timezone.utc).replace(microsecond=0)
-    )
-
-
-def _read_date(text: str) -> datetime.datetime | None:
-    for read in (datetime.datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            return read(text)
-        except (TypeError, ValueError):
-            continue
-    return None
+    """To the second, as botocore sends it: without a zone it is UTC. None for what is no date."""
+    try:
+        return parse_to_aware_datetime(given).replace(microsecond=0)
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return None

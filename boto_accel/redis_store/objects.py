@@ -12,6 +12,7 @@ from boto_accel.redis_store import params as given
 from boto_accel.redis_store import scripts
 from boto_accel.redis_store.bodies import Pieces, Source, command_of
 from boto_accel.redis_store.checksums import COMPOSITE, DEFAULT, FULL_OBJECT
+from boto_accel.redis_store.conditions import OF_READS, check_copied, check_read
 from boto_accel.redis_store.keys import Shard
 from boto_accel.redis_store.records import (
     Blob,
@@ -27,9 +28,7 @@ from boto_accel.redis_store.semantics import (
     LARGEST_PUT,
     MOST_KEYS,
     Refusal,
-    check_copied,
     check_part_number,
-    check_read,
     check_tags,
     key_bytes,
     no_such_key,
@@ -193,8 +192,8 @@ def described(
     (members of the output, headers, first and last byte, status). Raises what conditions refuse.
     """
     facts = head.facts
-    if not _HAS_CONDITIONS.isdisjoint(params):
-        check_read(given.conditions_of(params), facts.etag, head.written)
+    if not OF_READS.isdisjoint(params):
+        check_read(params, facts.etag, moment(head.written))
     first, last, status = _extent(params, facts)
     members: dict[str, Any] = {
         "AcceptRanges": "bytes",
@@ -232,7 +231,6 @@ def described(
     return members, headers_of(members, head.written), first, last, status
 
 
-_HAS_CONDITIONS = frozenset(["IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince"])
 _OVERRIDES = {
     "ResponseCacheControl": "CacheControl",
     "ResponseContentDisposition": "ContentDisposition",
@@ -433,8 +431,7 @@ def read_source(store: Store, params: Mapping[str, Any], bucket: str, key: str) 
     encoded = key_bytes(key)
     shard = store.schema.shard_of(bucket, encoded)
     head, data = yield from store.record(bucket, encoded, shard)
-    conditions = given.conditions_of(params, "CopySourceIf")
-    check_copied(conditions, head.facts.etag, head.written)
+    check_copied(params, head.facts.etag, moment(head.written))
     return CopiedObject(shard, shard.record(encoded), head, data)
 
 

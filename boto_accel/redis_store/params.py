@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from botocore.utils import parse_to_aware_datetime
 
-from boto_accel.redis_store.semantics import Conditions, invalid_argument, not_implemented
+from boto_accel.redis_store.semantics import invalid_argument, not_implemented
 
 # Of every operation, and without an effect: there is one owner, who pays.
 _ANYWHERE = frozenset(["ExpectedBucketOwner", "RequestPayer"])
@@ -105,15 +105,6 @@ def check_known(operation: str, params: Mapping[str, Any]) -> None:
         raise not_implemented("x-amz-object-ownership")
     if params.get("VersionId", "null") != "null":  # there is one version, and it is this
         raise invalid_argument("Invalid version id specified", "versionId", params["VersionId"])
-
-
-def conditions_of(params: Mapping[str, Any], prefix: str = "If") -> Conditions:
-    return Conditions(
-        params.get(f"{prefix}Match"),
-        params.get(f"{prefix}NoneMatch"),
-        seconds_of(params.get(f"{prefix}ModifiedSince")),
-        seconds_of(params.get(f"{prefix}UnmodifiedSince")),
-    )
 
 
 def seconds_of(moment: Any) -> int | None:

@@ -1,7 +1,7 @@
 """
-What S3 says of names, conditions, ranges and ETags. Pure: functions of their arguments.
+What S3 says of names, ranges and ETags. Pure: functions of their arguments.
 
-Sources: the S3 API reference of the operation that is named; RFC 9110, sections 13 and 14.
+Sources: the S3 API reference of the operation that is named; RFC 9110, section 14.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import parse_qsl
 
@@ -144,59 +143,6 @@ def check_tags(tags: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
         if name.lower().startswith("aws:"):
             raise Refusal("InvalidTag", 400, "System tags cannot be added/updated by requester")
     return kept
-
-
-# Conditions ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since; times in whole seconds."""
-
-    match: str | None = None
-    none_match: str | None = None
-    modified_since: float | None = None
-    unmodified_since: float | None = None
-
-
-def check_read(conditions: Conditions, etag: str, modified: int) -> None:
-    """
-    Raise the 304 or 412 of a GET or HEAD; *etag* is quoted, *modified* in seconds.
-
-    RFC 9110, 13.2.2, in this order: so If-Match that holds makes up for If-Unmodified-Since, and
-    If-None-Match that holds for If-Modified-Since, as the S3 API reference has it.
-    """
-    if conditions.match is not None:
-        if not matches(conditions.match, etag):
-            raise precondition_failed("If-Match")
-    elif conditions.unmodified_since is not None and modified > conditions.unmodified_since:
-        raise precondition_failed("If-Unmodified-Since")
-    if conditions.none_match is not None:
-        if matches(conditions.none_match, etag):
-            raise _not_modified("If-None-Match")
-    elif conditions.modified_since is not None and modified <= conditions.modified_since:
-        raise _not_modified("If-Modified-Since")
-
-
-def check_copied(conditions: Conditions, etag: str, modified: int) -> None:
-    """The x-amz-copy-source-if-… of a copy: all that fail are a 412. S3 API, CopyObject."""
-    try:
-        check_read(conditions, etag, modified)
-    except Refusal as refusal:
-        raise precondition_failed(f"x-amz-copy-source-{refusal.more['Condition']}") from None
-
-
-def _not_modified(condition: str) -> Refusal:
-    return Refusal("304", 304, "Not Modified", Condition=condition)
-
-
-def matches(wanted: str, etag: str) -> bool:
-    """Whether a list of ETags ("*" is any), with or without quotes, has *etag*."""
-    plain = etag.strip('"')
-    return any(
-        each == "*" or each.removeprefix("W/").strip('"') == plain
-        for each in map(str.strip, wanted.split(","))
-    )
 
 
 # Ranges --------------------------------------------------------------------------------------

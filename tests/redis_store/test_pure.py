@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import zlib
 from typing import Any
 
@@ -11,16 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boto_accel.redis_store.checksums import combined
+from boto_accel.redis_store.conditions import check_copied, check_read
 from boto_accel.redis_store.keys import PIECE, Schema
 from boto_accel.redis_store.merging import Merge, bounds
 from boto_accel.redis_store.records import Blob, Facts, decode_head, slices
 from boto_accel.redis_store.semantics import (
-    Conditions,
     Refusal,
-    check_copied,
     check_new_bucket,
     check_parts,
-    check_read,
     copied_range,
     key_bytes,
     last_of_token,
@@ -70,32 +69,48 @@ def test_copied_ranges_have_both_ends(header: str) -> None:
     assert refused(copied_range, header, 10) == "InvalidArgument"
 
 
+AT = datetime.datetime(2026, 1, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
+LATER = AT + datetime.timedelta(seconds=100)
+EARLIER = AT - datetime.timedelta(seconds=1)
+
+
 @pytest.mark.parametrize(
     ("conditions", "outcome"),
     [
-        (Conditions(match="e"), ""),
-        (Conditions(match="*"), ""),
-        (Conditions(match='"x", "e"'), ""),
-        (Conditions(match="x"), "PreconditionFailed"),
-        (Conditions(none_match="e"), "304"),
-        (Conditions(none_match="x"), ""),
-        (Conditions(modified_since=100), "304"),
-        (Conditions(modified_since=99), ""),
-        (Conditions(unmodified_since=99), "PreconditionFailed"),
-        (Conditions(unmodified_since=100), ""),
+        ({"Match": "e"}, ""),
+        ({"Match": "*"}, ""),
+        ({"Match": '"x", "e"'}, ""),
+        ({"Match": 'W/"e"'}, ""),
+        ({"Match": "x"}, "PreconditionFailed"),
+        ({"NoneMatch": "e"}, "304"),
+        ({"NoneMatch": "x"}, ""),
+        ({"ModifiedSince": AT}, "304"),
+        ({"ModifiedSince": EARLIER}, ""),
+        ({"UnmodifiedSince": EARLIER}, "PreconditionFailed"),
+        ({"UnmodifiedSince": AT}, ""),
+        # whatever botocore takes for a date; without a zone it is UTC
+        ({"ModifiedSince": AT.replace(tzinfo=None)}, "304"),
+        ({"ModifiedSince": EARLIER.replace(tzinfo=None)}, ""),
+        ({"ModifiedSince": AT.timestamp()}, "304"),
+        ({"ModifiedSince": "2026-01-01 12:00:00+0000"}, "304"),
+        ({"ModifiedSince": "20260101T115959Z"}, ""),
+        ({"ModifiedSince": AT.astimezone(datetime.timezone(datetime.timedelta(hours=3)))}, "304"),
+        ({"UnmodifiedSince": AT + datetime.timedelta(microseconds=5)}, ""),
         # S3 API, GetObject: the two pairs of which the first counts
-        (Conditions(match="e", unmodified_since=1), ""),
-        (Conditions(none_match="x", modified_since=200), ""),
-        (Conditions(none_match="e", modified_since=1), "304"),
+        ({"Match": "e", "UnmodifiedSince": EARLIER}, ""),
+        ({"NoneMatch": "x", "ModifiedSince": LATER}, ""),
+        ({"NoneMatch": "e", "ModifiedSince": EARLIER}, "304"),
     ],
 )
-def test_conditions(conditions: Conditions, outcome: str) -> None:
+def test_conditions(conditions: dict[str, Any], outcome: str) -> None:
+    of_read = {f"If{name}": value for name, value in conditions.items()}
+    of_copy = {f"CopySourceIf{name}": value for name, value in conditions.items()}
     if not outcome:
-        check_read(conditions, ETAG, 100)
-        check_copied(conditions, ETAG, 100)
+        check_read(of_read, ETAG, AT)
+        check_copied(of_copy, ETAG, AT)
     else:
-        assert refused(check_read, conditions, ETAG, 100) == outcome
-        assert refused(check_copied, conditions, ETAG, 100) == "PreconditionFailed"
+        assert refused(check_read, of_read, ETAG, AT) == outcome
+        assert refused(check_copied, of_copy, ETAG, AT) == "PreconditionFailed"
 
 
 @pytest.mark.parametrize(
