@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from importlib import import_module
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
@@ -171,7 +171,7 @@ class _Kept:
         self._closing: Any = None
         self.is_closed = False
 
-    async def _hold(self) -> Any:
+    async def _hold(self) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
