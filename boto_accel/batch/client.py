@@ -14,7 +14,7 @@ from botocore.client import BaseClient
 from boto_accel._stack import Layer
 from boto_accel.batch import names
 from boto_accel.batch.counts import BatchStats, Savings
-from boto_accel.batch.engine import Engine, Placed
+from boto_accel.batch.engine import Engine
 from boto_accel.batch.errors import NameTooLong, QueueFull
 from boto_accel.batch.match import read_place
 from boto_accel.batch.options import make_options
@@ -22,7 +22,7 @@ from boto_accel.batch.putting import LONGEST_KEY
 from boto_accel.batch.spool import Purpose
 from boto_accel.batch.syncclient import sync_client_of
 from boto_accel.batch.tar import is_member_name
-from boto_accel.batch.waiters import TaskWaiter, ThreadWaiter
+from boto_accel.batch.writer import Placed
 from boto_accel.errors import InvalidOptionError
 
 _INSIDE = frozenset({Layer.CACHE, Layer.BATCH})
@@ -107,31 +107,27 @@ class S3BatchPutClient:
         Raises NameTooLong, QueueFull, WriterClosed, SpoolError; BatchUploadError with ack="upload".
         """
         _check(name, body)
-        waits = self._engine.options.ack != "memory"
         while True:
-            waiter = ThreadWaiter() if waits else None
             try:
-                placed = self._engine.put(name, bytes(body), {}, {}, waiter)
+                placed = self._engine.put(name, bytes(body), {}, {}, is_sync=True)
                 break
             except QueueFull as error:
                 self._engine.wait_for_room(error, len(body))
-        if waiter is not None:
-            waiter.wait()
+        if placed.waiter is not None:
+            placed.waiter.wait()
         return self._ref(placed)
 
     async def aput_object(self, name: str, body: bytes) -> BatchObjectRef:
         """The same, for code on an event loop."""
         _check(name, body)
-        waits = self._engine.options.ack != "memory"
         while True:
-            waiter = TaskWaiter() if waits else None
             try:
-                placed = self._engine.put(name, bytes(body), {}, {}, waiter)
+                placed = self._engine.put(name, bytes(body), {}, {}, is_sync=False)
                 break
             except QueueFull as error:
                 await asyncio.to_thread(self._engine.wait_for_room, error, len(body))
-        if waiter is not None:
-            await waiter.wait()
+        if placed.waiter is not None:
+            await placed.waiter.wait()
         return self._ref(placed)
 
     def _ref(self, placed: Placed) -> BatchObjectRef:

@@ -24,15 +24,15 @@ from boto_accel.batch.catalogue import Catalogue, Located
 from boto_accel.batch.clock import Clock
 from boto_accel.batch.counts import BatchStats
 from boto_accel.batch.errors import BatchError, QueueFull, WriterClosed
-from boto_accel.batch.index import Entry
+from boto_accel.batch.index import OBJECT, Entry
 from boto_accel.batch.options import Options
 from boto_accel.batch.place import Place
 from boto_accel.batch.reader import Indexes, read_content
 from boto_accel.batch.spool import Segment, Spool
 from boto_accel.batch.syncclient import sync_client_of
 from boto_accel.batch.uploader import Uploader
-from boto_accel.batch.waiters import Waiter
-from boto_accel.batch.writer import Writer
+from boto_accel.batch.waiters import TaskWaiter, ThreadWaiter, Waiter
+from boto_accel.batch.writer import THREADS, Placed, Writer
 
 logger = logging.getLogger("boto_accel")
 
@@ -40,14 +40,6 @@ LONGEST_WAIT_S = 60.0  # for room in the spool, where a put waits for it
 HEAD_BYTES = 2048  # of a member, about
 AT_EXIT_S = 30.0  # seconds; longest the end of the interpreter waits for uploads
 _FORKED = "this process is a child of the one that has the spool; make a batch of its own"
-
-
-class Placed(NamedTuple):
-    """Where a put is, or will be: the key of the tar, and offset and size of the content."""
-
-    segment: Segment
-    offset: int
-    entry: Entry
 
 
 class Held(NamedTuple):
@@ -153,24 +145,35 @@ class Engine:
         body: bytes,
         headers: Mapping[str, str],
         metadata: Mapping[str, str],
-        waiter: Waiter | None,
+        *,
+        is_sync: bool,
     ) -> Placed:
         """
-        Queue an object. waiter: told when it is as safe as was asked for; None does not wait.
+        Queue an object. Who is not is_sync is a task, and awaits what the waiter gives.
 
         Raises QueueFull, WriterClosed.
         """
         self.check_open()
         stamp = self.clock.stamp()
-        etag = md5(body, usedforsecurity=False).hexdigest()
+        size, etag = len(body), md5(body, usedforsecurity=False).hexdigest()
         shared = b""
         if headers or metadata:
             shared = self._attributes(headers, metadata)
-        head = tar.member_head(key, stamp, len(body), etag, shared)
-        entry = Entry(key, stamp, 0, 0, len(body), etag, headers, metadata)
-        later = self.options.ack == "upload"
-        segment, offset = self._writer.submit(entry, head, body, waiter, waits_for_upload=later)
-        return Placed(segment, offset, entry)
+        head = tar.member_head(key, stamp, size, etag, shared)
+        ack = self.options.ack
+        return self._writer.submit(
+            lambda offset: Entry(key, stamp, OBJECT, offset, size, etag, headers, metadata),
+            head,
+            body,
+            None if ack == "memory" else self._waiter(is_sync),
+            waits_for_upload=ack == "upload",
+        )
+
+    def _waiter(self, is_sync: bool) -> Waiter:
+        if not is_sync:
+            return TaskWaiter()
+        # Of those who wait for the upload, some are told of a failure that others never see.
+        return ThreadWaiter() if self.options.ack == "upload" else THREADS
 
     def _attributes(self, headers: Mapping[str, str], metadata: Mapping[str, str]) -> bytes:
         if metadata:
@@ -183,7 +186,7 @@ class Engine:
             shared = self._shared[key] = tar.attributes(headers, metadata)
         return shared
 
-    def note(self, key: str, kind: int, waiter: Waiter) -> None:
+    def note(self, key: str, kind: int, *, is_sync: bool) -> Placed:
         """
         Queue what is no object. Raises WriterClosed.
 
@@ -191,9 +194,13 @@ class Engine:
         """
         self.check_open()
         entry = Entry(key, self.clock.stamp(), kind)
-        later = self.options.ack == "upload"
-        self._writer.submit(
-            entry, tar.note(entry), b"", waiter, waits_for_upload=later, is_bounded=False
+        return self._writer.submit(
+            lambda offset: entry,
+            tar.note(entry),
+            b"",
+            self._waiter(is_sync),
+            waits_for_upload=self.options.ack == "upload",
+            is_bounded=False,
         )
 
     def wait_for_room(self, error: QueueFull, size: int) -> None:
@@ -210,9 +217,10 @@ class Engine:
         view = self._view
         with self._view_lock:
             for entry in entries:
-                known = view.get(entry.key)
-                if known is None or known.entry.stamp < entry.stamp:
-                    view[entry.key] = Held(entry, segment)
+                held = Held(entry, segment)
+                known = view.setdefault(entry.key, held)
+                if known.entry.stamp < entry.stamp:
+                    view[entry.key] = held
             self.stats.spooled_bytes = self._writer.held
 
     def _completed(self, segment: Segment) -> None:
@@ -314,7 +322,9 @@ class Engine:
             # An attempt that hangs is left to its time-out: it may finish, and is then repeated.
             self._uploader.join(AT_EXIT_S if flush else 1.0)
             self.indexes.catalogue.close()
-            self._spool.close()
+            # Where Ctrl-C has cut short the wait for it, the process keeps the lock to its end.
+            if not self._writer.is_at_work:
+                self._spool.close()
 
     def forget(self) -> None:
         """In a forked child: the spool is the parent's."""

@@ -74,14 +74,13 @@ def encode(index: Index) -> bytes:
 
 
 def _line(entry: Entry) -> str:
-    fields: list[Any] = [entry.kind, *entry[:2], *entry[3:]]
-    while len(fields) > 3 and not fields[-1]:
-        fields.pop()
-    return _dump(fields)
+    key, stamp, kind, *others = entry
+    while others and not others[-1]:
+        others.pop()
+    return _dump([kind, key, stamp, *others])
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_dump = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def decode(name: str, data: bytes) -> Index:

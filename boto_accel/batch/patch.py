@@ -35,7 +35,6 @@ from boto_accel.batch.index import DELETED, PLAIN, Entry
 from boto_accel.batch.match import Match, read_match
 from boto_accel.batch.options import Options, make_options
 from boto_accel.batch.place import is_absent
-from boto_accel.batch.waiters import TaskWaiter, ThreadWaiter
 
 logger = logging.getLogger("boto_accel")
 
@@ -171,16 +170,13 @@ class BatchPatch(Patch):
         engine = self.engine
         is_sync = call.flavour is Flavour.SYNC
         while True:
-            waiter: Any = None
-            if self.options.ack != "memory":
-                waiter = ThreadWaiter() if is_sync else TaskWaiter()
             try:
-                placed = engine.put(key, found.body, found.headers, found.metadata, waiter)
+                placed = engine.put(key, *found, is_sync=is_sync)
                 break
             except QueueFull as error:
                 yield Blocking(partial(engine.wait_for_room, error, len(found.body)))
-        if waiter is not None:
-            yield Await(waiter.wait)
+        if placed.waiter is not None:
+            yield Await(placed.waiter.wait)
         self.stats.count("batched")
         location = {
             "Bucket": self.options.purpose.into_bucket,
@@ -233,9 +229,9 @@ class BatchPatch(Patch):
         raise BatchedObjectError(call.operation, params["Bucket"], params["Key"], reason)
 
     def _note(self, call: Call, key: str, kind: int) -> Steps:
-        waiter: Any = ThreadWaiter() if call.flavour is Flavour.SYNC else TaskWaiter()
-        self.engine.note(key, kind, waiter)
-        yield Await(waiter.wait)
+        placed = self.engine.note(key, kind, is_sync=call.flavour is Flavour.SYNC)
+        if placed.waiter is not None:
+            yield Await(placed.waiter.wait)
 
     def _observe(self, reply: Mapping[str, Any]) -> None:
         """What is put from now on is newer than this answer of S3's."""

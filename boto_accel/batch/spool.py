@@ -38,6 +38,7 @@ DAMAGED = ".damaged"
 # Zeros are written ahead of what is: an fsync of a file that does not grow writes no metadata,
 # and takes about half as long on ext4.
 AHEAD_BYTES = 2**20
+_ZEROS = bytes(AHEAD_BYTES)
 
 
 class Purpose(NamedTuple):
@@ -84,15 +85,11 @@ class Segment:
             self._create()
             data, offset = self.opening + data, 0
         end = offset + len(data)
+        _write_at(self._descriptor, data, offset)
         if end + len(tar.END) > self._zeros_to:
+            _write_at(self._descriptor, _ZEROS, end)
             self._zeros_to = end + AHEAD_BYTES
-            data += bytes(self._zeros_to - end)
-        descriptor = self._descriptor
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(descriptor, view, offset)
-            view, offset = view[written:], offset + written
-        _sync_data(descriptor)
+        _sync_data(self._descriptor)
         self.durable = end
 
     def append(self, data: bytes, entry: Entry) -> None:
@@ -249,6 +246,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write_at(descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
 
 
 _sync_data = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync

@@ -105,9 +105,10 @@ def member_head(key: str, stamp: int, size: int, etag: str, shared: bytes) -> by
     """What comes before the content. shared: of `attributes`."""
     second, nanosecond = divmod(stamp, 10**9)
     name = key.encode()
-    records = b"%b%b%d.%09d\n%b%b\n%b" % (
-        _record("path", name),
-        b"30 mtime=",  # a time of ten digits: from 2001 to 2286
+    # mtime: a time of ten digits, from 2001 to 2286.
+    records = b"%d path=%b\n30 mtime=%d.%09d\n%b%b\n%b" % (
+        _record_length(5 + len(name)),
+        name,
         second,
         nanosecond,
         _ETAG,
@@ -128,11 +129,16 @@ def padding(size: int) -> bytes:
 
 
 def _record(name: str, value: bytes) -> bytes:
-    """The length of a record counts its own digits."""
-    rest = len(name.encode()) + len(value) + 3  # the space, the =, and the end of the line
+    text = b"%b=%b" % (name.encode(), value)
+    return b"%d %b\n" % (_record_length(len(text)), text)
+
+
+@lru_cache(maxsize=2048)
+def _record_length(text: int) -> int:
+    """Of a record with so many bytes of name, = and value; it counts its own digits."""
+    rest = text + 2  # the space, and the end of the line
     length = rest + len(str(rest))
-    length = rest + len(str(length))
-    return b"%d %b=%b\n" % (length, name.encode(), value)
+    return rest + len(str(length))
 
 
 _ETAG = _record(f"{_ATTRIBUTE}etag", bytes(32))[:-33]

@@ -5,8 +5,8 @@ A put is given its place (a segment, an offset) under the lock, in which nothing
 takes all that is queued, writes it, syncs it, and tells all of them. What comes meanwhile is the
 next group.
 
-Guarding: the lock is that of the queue, the current segment and `_held`. Files are touched by the
-thread alone.
+Guarding: the lock is that of the groups, the current segment and `_held`. Files are touched by the
+thread alone, and so is a group that it has taken.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Callable
 from typing import NamedTuple
 
 from boto_accel.batch import names
@@ -29,7 +28,8 @@ from boto_accel.batch.waiters import ThreadWaiter, Waiter, resolve_all
 logger = logging.getLogger("boto_accel")
 
 MOST_QUEUED_BYTES = 64 * 2**20  # in memory, not yet written
-GATHER_S = 0.0005  # seconds; longest a group waits for those who were in the last one
+# Seconds that a group waits for the next of those who were in the last one, and for all of them.
+GATHER_S, LONGEST_GATHER_S = 0.0005, 0.004
 
 
 class Bounds(NamedTuple):
@@ -41,15 +41,37 @@ class Bounds(NamedTuple):
     spool_max_bytes: int
 
 
-class Queued(NamedTuple):
-    """waiter: told when it is on the disk, or, if it waits_for_upload, in S3."""
+class Placed(NamedTuple):
+    """Where a put is, or will be: *offset* of its content. waiter: None for who does not wait."""
 
     segment: Segment
     offset: int
     entry: Entry
-    data: tuple[bytes, ...]
     waiter: Waiter | None
-    waits_for_upload: bool
+
+
+class Group:
+    """
+    What is queued for a segment, and written and synced at once; it begins at *first*.
+
+    threads: where they wait for it, all of them at one place. waiters: those who are told when it
+    is on the disk; for_upload: when it is in S3. unwatched: how many nobody waits for.
+    """
+
+    def __init__(self, segment: Segment, first: int) -> None:
+        self.segment = segment
+        self.first = first
+        self.size = 0
+        self.pieces: list[bytes] = []
+        self.entries: list[Entry] = []
+        self.threads = ThreadWaiter()
+        self.waiters: list[Waiter] = [self.threads]
+        self.for_upload: list[Waiter] = []
+        self.unwatched = 0
+
+
+# Stands for the place where the threads of a group wait, which is not known before it is queued.
+THREADS = ThreadWaiter()
 
 
 class Writer:
@@ -75,7 +97,8 @@ class Writer:
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
-        self._queue: list[Queued] = []
+        self._groups: list[Group] = []
+        self._queued = 0
         self._queued_bytes = 0
         self._completing: list[Segment] = []
         self._current: Segment | None = None
@@ -85,8 +108,11 @@ class Writer:
         self._busy = False
         self._is_over = False
         self._barriers: tuple[Waiter, ...] = ()
+        self._taken: list[Group] = []  # with the thread
+        self._told: tuple[Waiter, ...] = ()  # barriers that are
         self._closed = ""
         self.lost: SpoolError | None = None  # why what nobody waited for is not on the disk
+        self.failure: WriterClosed | None = None  # why the thread is no more
         self._thread = threading.Thread(target=self._run, name="batch writer", daemon=True)
 
     def start(self) -> None:
@@ -94,18 +120,19 @@ class Writer:
 
     def submit(
         self,
-        entry: Entry,
+        entry_at: Callable[[int], Entry],
         head: bytes,
         body: bytes,
         waiter: Waiter | None,
         *,
         waits_for_upload: bool = False,
         is_bounded: bool = True,
-    ) -> tuple[Segment, int]:
+    ) -> Placed:
         """
-        Queue an entry; the segment and the offset of its content. Waits for nothing.
+        Queue an entry, made by entry_at(offset of its content). Waits for nothing.
 
-        Raises QueueFull (never for what is not bounded), WriterClosed.
+        waiter: told when it is on the disk, or, if it waits_for_upload, in S3; THREADS for that of
+        its group, None for nobody. Raises QueueFull (never for what is not bounded), WriterClosed.
         """
         pad = padding(len(body))
         size = len(head) + len(body) + len(pad)
@@ -114,21 +141,35 @@ class Writer:
                 raise WriterClosed(self._closed)
             if is_bounded and self._is_full(size):
                 raise QueueFull(self._held, self._bounds.spool_max_bytes)
-            segment = self._segment_for(size)
-            offset = segment.end
+            group = self._group_for(size)
+            segment = group.segment
+            offset = segment.end + len(head)
+            entry = entry_at(offset)
             segment.end += size
             segment.count += 1
             self._held += size
+            self._queued += 1
             self._queued_bytes += size
-            content = offset + len(head)
-            if body or entry.is_object:
-                entry = entry._replace(offset=content)
-            data = (head, body, pad) if pad else (head, body)
-            self._queue.append(Queued(segment, offset, entry, data, waiter, waits_for_upload))
-            if self._asleep and len(self._queue) >= self._expected:
+            group.size += size
+            group.pieces += (head, body, pad)
+            group.entries.append(entry)
+            if waiter is THREADS:
+                waiter = group.threads
+            elif waiter is None:
+                group.unwatched += 1
+            else:
+                (group.for_upload if waits_for_upload else group.waiters).append(waiter)
+            if self._asleep and self._queued >= self._expected:
                 self._asleep = False
                 self._wake.notify()
-        return segment, content
+        return Placed(segment, offset, entry, waiter)
+
+    def _group_for(self, size: int) -> Group:
+        segment = self._segment_for(size)
+        groups = self._groups
+        if not groups or groups[-1].segment is not segment:
+            groups.append(Group(segment, segment.end))
+        return groups[-1]
 
     def _is_full(self, size: int) -> bool:
         if not self._held:
@@ -181,9 +222,15 @@ class Writer:
         return self._held
 
     def rotate(self) -> None:
-        """Complete the current segment, and wait for what is queued to be on the disk."""
+        """
+        Complete the current segment, and wait for what is queued to be on the disk.
+
+        Raises WriterClosed where the thread has failed.
+        """
         waiter = ThreadWaiter()
         with self._lock:
+            if self.failure is not None:
+                raise self.failure
             if self._is_over:
                 return
             self._rotate()
@@ -194,7 +241,7 @@ class Writer:
         """Wait until all that is queued is on the disk, or has failed."""
         waiter = ThreadWaiter()
         with self._lock:
-            if self._is_over or not (self._queue or self._busy):
+            if self._is_over or not (self._groups or self._busy):
                 return
             self._barrier(waiter)
         waiter.wait()
@@ -203,8 +250,17 @@ class Writer:
         self._barriers = (*self._barriers, waiter)
         self._wake.notify()
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it may still write to the spool."""
+        return self._thread.is_alive()
+
     def close(self, reason: str) -> None:
-        """Write what is queued, complete the segment, and end the thread."""
+        """
+        Write what is queued, complete the segment, and end the thread.
+
+        Raises WriterClosed where that has failed.
+        """
         with self._lock:
             self._closed = self._closed or reason
             self._rotate()
@@ -212,44 +268,74 @@ class Writer:
             self._room.notify_all()
         if self._thread is not threading.current_thread() and self._thread.ident is not None:
             self._thread.join()
+        if self.failure is not None:
+            raise self.failure
 
     # The thread
 
     def _run(self) -> None:
-        while self._step():
-            pass
+        try:
+            while self._step():
+                pass
+        except BaseException as error:  # of memory, say; nobody may wait for a thread that is gone
+            self._collapse(error)
+
+    def _collapse(self, error: BaseException) -> None:
+        """What is on the disk stays there, for the next process; who waits is told."""
+        failure = WriterClosed(f"its writer has failed ({type(error).__name__}); see the log")
+        logger.error("batch: the writer has failed; make a new batch", exc_info=error)
+        with self._lock:
+            self.failure, self._closed, self._is_over = failure, failure.reason, True
+            groups, self._groups = [*self._taken, *self._groups], []
+            barriers, self._barriers = (*self._told, *self._barriers), ()
+            self._room.notify_all()
+        for group in groups:
+            resolve_all((*group.waiters, *group.for_upload), failure)
+        resolve_all(barriers, failure)
 
     def _step(self) -> bool:
         with self._lock:
             self._wait_for_work()
-            group, self._queue = self._queue, []
+            groups, self._groups = self._groups, []
             completing, self._completing = self._completing, []
             barriers, self._barriers = self._barriers, ()
-            self._queued_bytes = 0
+            self._taken, self._told = groups, barriers
+            size, self._queued, self._queued_bytes = self._queued, 0, 0
             self._room.notify_all()
-            self._busy = bool(group or completing)
+            self._busy = bool(groups or completing)
             self._is_over = bool(self._closed) and not self._busy
-        for segment, several in groupby(group, _segment_of):
-            self._commit(segment, list(several))
+        for group in groups:
+            self._commit(group)
         for segment in completing:
             self._complete(segment)
-        self._expected = len(group)
+        self._expected = size
         self._busy = False
         resolve_all(barriers, None)
+        self._taken, self._told = [], ()
         return not self._is_over
 
     def _wait_for_work(self) -> None:
         """With the lock. Until something is queued, a segment is old, or it is closed."""
-        if self._expected > 1 and len(self._queue) < self._expected:
-            # Those of the last group are probably about to put again: one fsync for all.
-            self._sleep(GATHER_S)
+        if self._expected > 1:
+            self._gather()
         self._expected = 0
-        while not (self._queue or self._completing or self._barriers or self._closed):
+        while not (self._groups or self._completing or self._barriers or self._closed):
             left = self._until_old()
             if left is not None and left <= 0:
                 self._rotate()
             else:
                 self._sleep(left)
+
+    def _gather(self) -> None:
+        """
+        Those of the last group are probably about to put again: one fsync for all.
+
+        Threads come one after the other (see `waiters`), so it goes on for as long as some come.
+        """
+        before, end = -1, time.monotonic() + LONGEST_GATHER_S
+        while before < self._queued < self._expected and time.monotonic() < end:
+            before = self._queued
+            self._sleep(GATHER_S)
 
     def _sleep(self, timeout: float | None) -> None:
         if self._completing or self._barriers or self._closed:
@@ -263,36 +349,34 @@ class Writer:
             return None
         return self._current.opened + self._bounds.max_delay - time.monotonic()
 
-    def _commit(self, segment: Segment, group: list[Queued]) -> None:
+    def _commit(self, group: Group) -> None:
+        segment = group.segment
         if segment.failure is None:
             try:
-                segment.write(group[0].offset, b"".join(_pieces(group)))
+                segment.write(group.first, b"".join(group.pieces))
             except OSError as error:
                 segment.failure = SpoolError(str(segment.path), reason_of(error))
             except BaseException as error:  # of memory, say; whoever waits must be told
                 segment.failure = SpoolError(str(segment.path), type(error).__name__)
         if segment.failure is not None:
-            self._fail(segment, group, segment.failure)
+            self._fail(group, segment.failure)
             return
-        entries = [each.entry for each in group]
-        segment.entries += entries
-        self._publish(segment, entries)
-        later = [each.waiter for each in group if each.waiter and each.waits_for_upload]
-        segment.waiters += later
-        now = (each.waiter for each in group if each.waiter and not each.waits_for_upload)
-        resolve_all(now, None)
+        segment.entries += group.entries
+        self._publish(segment, group.entries)
+        segment.waiters += group.for_upload
+        resolve_all(group.waiters, None)
 
-    def _fail(self, segment: Segment, group: list[Queued], error: SpoolError) -> None:
+    def _fail(self, group: Group, error: SpoolError) -> None:
         """What is durable in the segment stays and is uploaded; it takes no more."""
         with self._lock:
-            if self._current is segment:
+            if self._current is group.segment:
                 self._rotate()
-            self._held -= sum(len(piece) for piece in _pieces(group))
-        self._stats.count("failed_writes", len(group))
-        if any(each.waiter is None for each in group):
+            self._held -= group.size
+        self._stats.count("failed_writes", len(group.entries))
+        if group.unwatched:
             self.lost = error
             logger.error("batch: puts with ack='memory' are lost: %s", error)
-        resolve_all((each.waiter for each in group if each.waiter), error)
+        resolve_all((*group.waiters, *group.for_upload), error)
 
     def _complete(self, segment: Segment) -> None:
         if segment.entries:
@@ -302,12 +386,3 @@ class Writer:
             segment.remove()
         except OSError:
             pass  # the next process finds nothing in it, and removes it
-
-
-def _segment_of(queued: Queued) -> Segment:
-    return queued.segment
-
-
-def _pieces(group: list[Queued]) -> Iterator[bytes]:
-    for each in group:
-        yield from each.data
