@@ -6,6 +6,7 @@ The benchmark's in-memory S3 behind a scripted server: it answers well until it 
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,15 +42,15 @@ def is_index(request: Recorded) -> bool:
 
 
 class MemoryS3:
-    """Answered one request at a time. `objects`: of the bucket `events`."""
+    """Answered one request at a time. `objects`: of the bucket `events`. tls: for https."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._service = Service()
         self._lock = threading.Lock()
         self._bucket = self._service.buckets["events"] = Bucket("events")
         self.fault: Fault = lambda request: None
         self.after: Callable[[Recorded], None] = lambda request: None
-        self._server = CaptureServer(self._answer)
+        self._server = CaptureServer(self._answer, tls=tls)
 
     def _answer(self, request: Recorded) -> Answer:
         wrong = self.fault(request)
