@@ -10,7 +10,7 @@ from boto_accel.redis_store import checksums, scripts
 from boto_accel.redis_store import params as given
 from boto_accel.redis_store.bodies import Source
 from boto_accel.redis_store.checksums import COMPOSITE, FULL_OBJECT, UnavailableError
-from boto_accel.redis_store.keys import Shard
+from boto_accel.redis_store.keys import Shard, pieces_of
 from boto_accel.redis_store.listing import OWNER, speller
 from boto_accel.redis_store.objects import condition, moment, read_source, reader_of
 from boto_accel.redis_store.records import (
@@ -38,7 +38,7 @@ from boto_accel.redis_store.semantics import (
     ttl_ms,
     user_metadata,
 )
-from boto_accel.redis_store.store import Asking, Reply, Store, refusal_of
+from boto_accel.redis_store.store import Asking, Reply, Store, aborted, refusal_of
 from boto_accel.redis_store.taking import FromUser, Taken, algorithm_of, checked, new_digest
 from boto_accel.redis_store.wires import as_dict
 
@@ -181,10 +181,28 @@ def complete_multipart_upload(store: Store, params: Mapping[str, Any], _: Any) -
         )
         if answer[0] == b"OK":
             return _completion(params, facts)
-        if answer[0] not in (b"CHANGED", b"NOUPLOAD"):
-            refusal = refusal_of(answer[0], key)
-            raise invalid_part(chosen[0], "") if answer[0] == b"GONE" else refusal or answer
-    raise no_such_upload(upload_id)
+        if answer[0] == b"GONE":
+            yield from _check_pieces(store, shard, {number: parts[number] for number in chosen})
+        elif (refusal := refusal_of(answer[0], key)) is not None:
+            raise refusal
+    raise aborted()
+
+
+def _check_pieces(store: Store, shard: Shard, parts: Mapping[int, Part]) -> Asking:
+    """
+    Raise InvalidPart for a part that Redis has evicted.
+
+    A script that misses a piece cannot tell: it may be on another node, while the slot is moved.
+    """
+    names = {
+        number: [shard.piece(part.blob, each) for each in range(pieces_of(part.size))]
+        for number, part in parts.items()
+    }
+    wanted = [number for number in names if names[number]]
+    found = yield from store.many([("EXISTS", *names[number]) for number in wanted])
+    for number, count in zip(wanted, found, strict=True):
+        if count != len(names[number]):
+            raise invalid_part(number, parts[number].etag)
 
 
 def _completed_before(store: Store, params: Mapping[str, Any], shard: Shard, key: bytes) -> Asking:
@@ -192,7 +210,6 @@ def _completed_before(store: Store, params: Mapping[str, Any], shard: Shard, key
     head, object_id = yield from store.command("HMGET", shard.record(key), "m", "v")
     if object_id != params["UploadId"].encode():
         return None
-
     return _completion(params, decode_head(head).facts)
 
 

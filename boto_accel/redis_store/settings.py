@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from boto_accel import _compat
+from boto_accel.errors import InvalidOptionError
 from boto_accel.redis_store.urls import Address
 
 
@@ -34,10 +35,14 @@ def connection_arguments(address: Address, settings: Settings) -> dict[str, Any]
     """
     Arguments of a connection of redis-py, sync or async; what the URL says comes first.
 
-    Nothing is tried twice within: the client's retry configuration counts.
+    Nothing is tried twice within: the client's retry configuration counts. Raises
+    InvalidOptionError.
     """
     parse_url: Any = import_module("redis.connection").parse_url
-    given = parse_url(f"redis://?{address.option_text}")  # reads each option as its type
+    try:
+        given = parse_url(f"redis://?{address.option_text}")  # reads each option as its type
+    except ValueError:
+        raise unreadable(address) from None
     arguments = {
         "db": address.db,
         "username": address.username,
@@ -52,6 +57,13 @@ def connection_arguments(address: Address, settings: Settings) -> dict[str, Any]
     if address.tls:
         arguments |= _tls_arguments(settings)
     return arguments | given
+
+
+def unreadable(address: Address) -> InvalidOptionError:
+    """Not shown are the values: there may be a password among them."""
+    names = "&".join(f"{name}=…" for name, _ in address.options)
+    expected = "options that redis-py has for such a URL, with values that it reads"
+    return InvalidOptionError("endpoint_url", f"{address.shown}?{names}", expected)
 
 
 def _tls_arguments(settings: Settings) -> dict[str, Any]:

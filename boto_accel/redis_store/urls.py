@@ -34,6 +34,18 @@ _KINDS = {
     "redis+embedded": "embedded",
 }
 _HERE = {"unix": "localhost", "embedded": "local"}  # no other host: it would be ignored
+# Options of redis-py that change no answer; besides, all that begin with "ssl_".
+_OPTIONS = (
+    "client_name",
+    "health_check_interval",
+    "password",
+    "protocol",
+    "socket_connect_timeout",
+    "socket_keepalive",
+    "socket_read_size",
+    "socket_timeout",
+    "username",
+)
 _EXPECTED = (
     "redis://, rediss://, redis+cluster:// or redis+sentinel:// with host:port, "
     "unix://localhost/path.sock or redis+embedded://local[/folder]"
@@ -121,7 +133,7 @@ def read_url(url: str) -> Address:
         db, path, service = _read_path(kind, unquote(parts.path), options)
         if "{" in prefix or "}" in prefix:  # what is in braces is hashed: the schema has them
             raise ValueError(prefix)
-        return Address(
+        address = Address(
             kind,
             tuple(_host(each, default) for each in hosts.split(",") if each),
             scheme.lower().startswith("rediss"),
@@ -135,6 +147,11 @@ def read_url(url: str) -> Address:
         )
     except (KeyError, ValueError):
         raise InvalidOptionError("endpoint_url", f"{scheme}://…", _EXPECTED) from None
+    for name, _ in address.options:
+        if name not in _OPTIONS and not name.startswith("ssl_"):
+            expected = f"prefix, ssl_…, {', '.join(_OPTIONS)} as the names of options"
+            raise InvalidOptionError("endpoint_url", f"{scheme}://…?{name}=…", expected)
+    return address
 
 
 def _host(text: str, default: int) -> tuple[str, int]:

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from boto_accel.redis_store import embedded
-from boto_accel.redis_store.settings import Settings, connection_arguments
+from boto_accel.redis_store.settings import Settings, connection_arguments, unreadable
 from boto_accel.redis_store.urls import Address
 
 _CLUSTER_RETRIES = 5  # redirections, and asking anew where the slots are
@@ -310,7 +310,11 @@ def has_client(address: Address) -> bool:
 
 
 def maker(world: str, given: Address, settings: Settings) -> Any:
-    """A function that makes a connection; *world* is "redis" or "redis.asyncio"."""
+    """
+    A function that makes a connection; *world* is "redis" or "redis.asyncio".
+
+    Raises InvalidOptionError.
+    """
     address = embedded.resolved(given)
     module: Any = import_module(f"{world}.connection")
     arguments = connection_arguments(address, settings)
@@ -322,6 +326,10 @@ def maker(world: str, given: Address, settings: Settings) -> Any:
     else:
         arguments["host"], arguments["port"] = address.hosts[0]
         kind = module.SSLConnection if address.tls else module.Connection
+    try:
+        kind(**arguments)  # connects when it sends
+    except TypeError:
+        raise unreadable(given) from None
     return lambda: kind(**arguments)
 
 

@@ -246,6 +246,25 @@ def test_a_url_that_is_none(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ("decode_responses=true", "decode_responses"),  # answers would be others
+        ("encoding=latin-1", "encoding"),
+        ("foo=s3cret", "foo"),
+        ("socket_timeout=s3cret", "socket_timeout"),
+        ("ssl_check_hostname=1", "ssl_check_hostname"),  # of a URL without TLS
+    ],
+)
+def test_an_option_that_is_none(flavour: str, option: str, named: str) -> None:
+    with (
+        on_redis(flavour, f"redis://127.0.0.1:1/0?{option}") as s3,
+        pytest.raises(InvalidOptionError, match=named) as caught,
+    ):
+        s3("list_buckets")
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
     "option", [{"default_ttl": 0}, {"default_ttl": "1"}, {"replaced_ttl": None}]
 )
 def test_a_bad_option_is_named(option: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ResponseStreamingError
+from botocore.exceptions import ClientError, ResponseStreamingError
 from botocore.stub import Stubber
 from redis import Redis
 
@@ -103,6 +103,24 @@ def test_a_piece_that_is_evicted_takes_the_object_with_it(
                 s3(method, Bucket="one", Key="k")
             assert keys_of(s3) == []
             assert list(redis.scan_iter(f"{NAME}d:*")) == []
+
+
+def test_a_part_that_is_evicted_is_named(valkey: Valkey, redis: Any, flavour: str) -> None:
+    with on_redis(flavour, valkey.url) as s3:
+        s3("create_bucket", Bucket="one")
+        upload = {"Bucket": "one", "Key": "k"}
+        upload["UploadId"] = s3("create_multipart_upload", **upload)["UploadId"]
+        parts = []
+        for number in (1, 2):
+            etag = s3("upload_part", **upload, PartNumber=number, Body=bytes(6 * MIB))["ETag"]
+            parts.append({"PartNumber": number, "ETag": etag})
+            if number == 1:
+                kept = set(redis.scan_iter(f"{NAME}d:*"))
+        assert redis.delete(min(set(redis.scan_iter(f"{NAME}d:*")) - kept)) == 1
+        with pytest.raises(ClientError) as caught:
+            s3("complete_multipart_upload", **upload, MultipartUpload={"Parts": parts})
+        error = caught.value.response["Error"]
+        assert (error["Code"], error["PartNumber"]) == ("InvalidPart", "2")
 
 
 def test_an_index_that_is_evicted_comes_back_with_the_next_put(
