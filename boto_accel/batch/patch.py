@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 
 from boto_accel._call import Call, Flavour
 from boto_accel._clienterrors import refusal
-from boto_accel._effects import Await, Blocking, Forward, Steps
+from boto_accel._effects import Await, Blocking, Forward, Sleep, Steps
 from boto_accel._patch import Patch
 from boto_accel._stack import Layer
 from boto_accel.batch import copying, listing, names, putting, replies
@@ -45,6 +45,7 @@ _OF_UPLOADS = frozenset(
 _LISTINGS = frozenset(["ListObjects", "ListObjectsV2"])
 _NOT_ENTERED = "the batch has not been entered"
 _INSIDE = frozenset({Layer.ROUTE, Layer.CACHE, Layer.BATCH})
+LONGEST_PAUSE_S = 5  # seconds that a conditional put waits for the time of what it replaces
 
 
 class BatchPatch(Patch):
@@ -197,36 +198,56 @@ class BatchPatch(Patch):
 
     def put_plain(self, call: Call) -> Steps:
         """Forward what makes a plain object, and note it."""
-        yield from self._check_condition(call)
-        reply = yield Forward(call)
+        decidable = yield from self._decidable(call)
+        try:
+            reply = yield Forward(decidable)
+        except ClientError as error:
+            if decidable is call or _status_of(error.response) != 412:
+                raise
+            raise _precondition_failed(call, "If-Match") from error
         self._observe(reply)
         yield from self._note(call, call.params["Key"], PLAIN)
         return reply
 
-    def _check_condition(self, call: Call) -> Steps:
+    def _decidable(self, call: Call) -> Steps:
         """
-        Refuse a conditional put that an object in a batch does not admit.
+        A put, with conditions that S3 itself can decide in one step.
 
-        One that it would admit cannot be made in one step with S3, so it is an error of ours.
+        Where an object in a batch counts, they are asked of that. If IfMatch holds, S3 is told that
+        the plain object has to be what it is now, or still absent: of several such puts, of
+        whichever hosts, it lets one through.
         """
         params = call.params
         if not any(params.get(name) is not None for name in putting.CONDITIONS):
-            return None
+            return call
         found = yield Blocking(partial(self.engine.newest, params["Key"], 0.0))
-        if (
-            found is None
-            or not found.entry.is_object
-            or (yield from self._plain_is_newer(call, found))
-        ):
-            return None
-        tags = params.get("IfMatch")
-        etag = found.entry.etag
-        if params.get("IfNoneMatch") is not None or str(tags).strip('"') not in (etag, "*"):
-            failed = "If-None-Match" if params.get("IfNoneMatch") is not None else "If-Match"
-            message = "At least one of the pre-conditions you specified did not hold"
-            raise refusal(call, "PreconditionFailed", message, 412, Condition=failed)
-        reason = "IfMatch cannot be had for an object in a batch: two such puts might both succeed"
-        raise BatchedObjectError(call.operation, params["Bucket"], params["Key"], reason)
+        if found is None or not found.entry.is_object:
+            return call
+        plain, answer = yield from self._head(call)
+        if plain is not None and _modified_at(plain) > found.entry.stamp:
+            return call
+        if params.get("IfNoneMatch") is not None:
+            raise _precondition_failed(call, "If-None-Match")
+        if str(params["IfMatch"]).strip('"') not in (found.entry.etag, "*"):
+            raise _precondition_failed(call, "If-Match")
+        yield from self._let_its_second_pass(call, found.entry.stamp, answer)
+        others = {name: each for name, each in params.items() if name not in putting.CONDITIONS}
+        as_it_is = {"IfNoneMatch": "*"} if plain is None else {"IfMatch": plain["ETag"]}
+        return replace(call, params={**others, **as_it_is})
+
+    def _let_its_second_pass(self, call: Call, stamp: int, answer: Mapping[str, Any]) -> Steps:
+        """
+        S3 tells times to the second: what it stores now would not count as newer, elsewhere.
+
+        answer: S3's last one, whose time is the least that it can be there by now.
+        """
+        date = _date_of(answer)
+        now = self.engine.clock.stamp() if date is None else date
+        left = stamp // 10**9 + 1 - now // 10**9
+        if left > LONGEST_PAUSE_S:
+            raise self._impossible(call, f"its time is {left} s ahead of that of S3")
+        if left > 0:
+            yield Sleep(left)
 
     def _note(self, call: Call, key: str, kind: int) -> Steps:
         placed = self.engine.note(key, kind, is_sync=call.flavour is Flavour.SYNC)
@@ -235,12 +256,9 @@ class BatchPatch(Patch):
 
     def _observe(self, reply: Mapping[str, Any]) -> None:
         """What is put from now on is newer than this answer of S3's."""
-        text = reply.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-        try:
-            moment = parsedate_to_datetime(text)
-        except (TypeError, ValueError):
-            return
-        self.engine.clock.observe(int(moment.timestamp()) * 10**9)
+        date = _date_of(reply)
+        if date is not None:
+            self.engine.clock.observe(date)
 
     # Reading
 
@@ -273,17 +291,21 @@ class BatchPatch(Patch):
         params = call.params
         if not self._checks_plain and params.get("ExpectedBucketOwner") is None:
             return False
+        plain, _ = yield from self._head(call)
+        return plain is not None and _modified_at(plain) > found.entry.stamp
+
+    def _head(self, call: Call) -> Steps:
+        """(the plain object or None, what S3 has answered)"""
         kept = ("Bucket", "Key", "ExpectedBucketOwner", "RequestPayer")
-        asked = {name: params[name] for name in kept if name in params}
+        asked = {name: call.params[name] for name in kept if name in call.params}
         try:
-            head = yield Forward(replace(call, operation="HeadObject", params=asked))
+            plain = yield Forward(replace(call, operation="HeadObject", params=asked))
         except ClientError as error:
             if is_absent(error):
-                return False
+                return None, error.response
             raise
-        modified = int(head["LastModified"].timestamp()) * 10**9
-        self.engine.clock.observe(modified)
-        return modified > found.entry.stamp
+        self.engine.clock.observe(_modified_at(plain))
+        return plain, plain
 
     def _location(self, found: Any) -> dict[str, Any]:
         batch = found.segment.batch if isinstance(found, Held) else found.batch
@@ -404,6 +426,28 @@ _STEPS: dict[str, Callable[[BatchPatch, Call], Steps]] = {
     "CompleteMultipartUpload": BatchPatch.put_plain,
     **dict.fromkeys(_OF_UPLOADS, BatchPatch._pass),
 }
+
+
+def _status_of(answer: Mapping[str, Any]) -> Any:
+    return answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+
+
+def _date_of(answer: Mapping[str, Any]) -> int | None:
+    """When S3 has answered, in nanoseconds since 1970; None where it does not say."""
+    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return int(parsedate_to_datetime(text).timestamp()) * 10**9
+    except (TypeError, ValueError):
+        return None
+
+
+def _modified_at(head: Mapping[str, Any]) -> int:
+    return int(head["LastModified"].timestamp()) * 10**9
+
+
+def _precondition_failed(call: Call, condition: str) -> ClientError:
+    message = "At least one of the pre-conditions you specified did not hold"
+    return refusal(call, "PreconditionFailed", message, 412, Condition=condition)
 
 
 def _is_named(each: Any) -> bool:

@@ -12,8 +12,9 @@ import datetime
 import inspect
 import io
 import os
+import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,16 +64,18 @@ class S3:
         return found
 
 
+@asynccontextmanager
+async def open_s3(flavour: str, **options: Any) -> AsyncIterator[S3]:
+    async with AsyncExitStack() as stack:
+        made: Any = make_client(flavour, "s3", **{**options, **OPTIONS})
+        is_async = flavour == "async"
+        client = await stack.enter_async_context(made) if is_async else stack.enter_context(made)
+        yield S3(client, is_async)
+
+
 @pytest.fixture
 async def s3(flavour: str, moto_server: MotoServer) -> AsyncIterator[S3]:
-    options = {**moto_server.client_options, **OPTIONS}
-    async with AsyncExitStack() as stack:
-        made = make_client(flavour, "s3", **options)
-        if flavour == "async":
-            client = await stack.enter_async_context(made)  # type: ignore[arg-type]
-        else:
-            client = stack.enter_context(made)  # type: ignore[arg-type]
-        found = S3(client, flavour == "async")
+    async with open_s3(flavour, **moto_server.client_options) as found:
         await found.call("create_bucket", Bucket="events")
         yield found
 
@@ -357,13 +360,57 @@ async def test_conditional_puts_see_the_batches(s3: S3, tmp_path: Path) -> None:
                 "put_object", Bucket="events", Key="raw/k", Body=b"2", IfMatch='"0"'
             )
             assert error.response["Error"]["Code"] == "PreconditionFailed"
-            with pytest.raises(BatchedObjectError, match="two such puts"):
-                await put(s3, "raw/k", b"2", IfMatch=reply["ETag"])
             assert await s3.read("raw/k") == b"1"
             await batch.aflush()
+        await put(s3, "raw/k", b"2", IfMatch=reply["ETag"])
+        assert await s3.read("raw/k") == b"2"
+        error = await s3.error(
+            "put_object", Bucket="events", Key="raw/k", Body=b"3", IfMatch=reply["ETag"]
+        )
+        assert error.response["Error"]["Code"] == "PreconditionFailed"
         await put(s3, "raw/new", b"1", IfNoneMatch="*")
         assert await s3.read("raw/new") == b"1"
         await s3.error("put_object", Bucket="events", Key="raw/new", Body=b"2", IfNoneMatch="*")
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_of_several_conditional_puts_one_succeeds(
+    s3: S3, flavour: str, moto_server: MotoServer, tmp_path: Path, is_there: bool
+) -> None:
+    """
+    Of two hosts, and of one: all have seen the same object in a batch; with an older plain object
+    beside it, and without.
+    """
+    if is_there:
+        await put(s3, "raw/k", b"older")
+    async with (
+        open_s3(flavour, **moto_server.client_options) as other,
+        batch_at(tmp_path / "a", clients=s3.client) as batch,
+        batch_at(tmp_path / "b", clients=other.client),
+    ):
+        etag = (await put(s3, "raw/k", b"0"))["ETag"]
+        await batch.aflush()
+        bodies = [b"%d" % number for number in range(1, 7)]
+        hosts = [s3, other] * 3
+        puts = (
+            put(host, "raw/k", body, IfMatch=etag) for host, body in zip(hosts, bodies, strict=True)
+        )
+        done = await asyncio.gather(*puts, return_exceptions=True)
+        failed = [each for each in done if isinstance(each, ClientError)]
+        assert [each.response["Error"]["Code"] for each in failed] == ["PreconditionFailed"] * 5
+        [body] = [body for body, each in zip(bodies, done, strict=True) if each not in failed]
+        assert await s3.read("raw/k") == await other.read("raw/k") == body
+    assert await s3.read("raw/k") == body
+
+
+async def test_a_put_does_not_wait_long_for_what_is_of_the_future(s3: S3, tmp_path: Path) -> None:
+    async with batch_at(tmp_path) as batch:
+        ahead = time.time_ns() + 60 * 10**9
+        batch.engine.clock.observe(ahead)
+        etag = (await put(s3, "raw/k", b"1"))["ETag"]
+        with pytest.raises(BatchedObjectError, match="ahead of that of S3"):
+            await put(s3, "raw/k", b"2", IfMatch=etag)
+        assert await s3.read("raw/k") == b"1"
 
 
 async def test_copies_from_and_to_batches(s3: S3, tmp_path: Path) -> None:

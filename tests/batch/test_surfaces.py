@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,7 @@ from botocore.exceptions import ClientError
 
 from boto_accel.batch import BatchPatch
 from tests.batch.memory import MemoryS3
-from tests.batch.test_patch import S3, batch_at, put
-from tests.servers.clients import make_client
+from tests.batch.test_patch import S3, batch_at, open_s3, put
 from tests.servers.moto_server import MotoServer
 from tests.servers.tls import TLSFiles, server_context
 
@@ -118,14 +115,8 @@ async def test_resources_of_aioboto3(moto_server: MotoServer, tmp_path: Path) ->
         assert [each.key async for each in bucket.objects.filter(Prefix="raw/")] == []
 
 
-@asynccontextmanager
-async def memory_s3(flavour: str, server: MemoryS3, **options: Any) -> AsyncIterator[S3]:
-    given = {"endpoint_url": server.endpoint_url, "s3": {"addressing_style": "path"}, **options}
-    async with AsyncExitStack() as stack:
-        made: Any = make_client(flavour, "s3", **given)
-        is_async = flavour == "async"
-        client = await stack.enter_async_context(made) if is_async else stack.enter_context(made)
-        yield S3(client, is_async)
+def memory_s3(flavour: str, server: MemoryS3, **options: Any) -> Any:
+    return open_s3(flavour, endpoint_url=server.endpoint_url, **options)
 
 
 async def _heads(s3: S3, server: MemoryS3, batch: BatchPatch) -> int:

@@ -12,7 +12,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from boto_accel import InvalidOptionError, MissingExtraError
-from boto_accel.batch.errors import BatchedObjectError
 from boto_accel.datastore import (
     ColumnError,
     ConflictError,
@@ -23,7 +22,7 @@ from boto_accel.datastore import (
     UnreadableKeyError,
 )
 from boto_accel.datastore.escape import digest_segment, escape
-from tests.datastore.worlds import Store, World
+from tests.datastore.worlds import World
 
 COLUMNS = ["id", "year", "month"]
 TYPED = {
@@ -203,7 +202,7 @@ def test_many_odd_rows(world: World) -> None:
     assert do(table.query()) == []
 
 
-def test_odd_keys_of_s3aads(world: World, store: tuple[Store, Any]) -> None:
+def test_odd_keys_of_s3aads(world: World) -> None:
     """What it wrote there stays one row, under its own key: read, replaced and deleted."""
     do, table = world.do, world.table("table", ["a", "b"])
     for key in ("/x", "./..", "a/", "/", "!!a!2Fb/x", "%2F/x", "!!/"):
@@ -215,9 +214,8 @@ def test_odd_keys_of_s3aads(world: World, store: tuple[Store, Any]) -> None:
             do(table.insert(b"ours", **row, if_absent=True))
         etag = do(table.insert(b"ours", **row))["ETag"]
         assert do(table.select_with_etag(**row)) == (b"ours", etag)
-        if store[0].replaces:
-            do(table.update(b"again", if_match=etag, **row))
-            assert do(table.select_many([row])) == [b"again"]
+        do(table.update(b"again", if_match=etag, **row))
+        assert do(table.select_many([row])) == [b"again"]
         assert do(table.query()) == [row]
         assert do(table.delete_many([row])) == 1
         assert do(table.query()) == []
@@ -234,16 +232,11 @@ def test_if_absent_keeps_what_is_there(world: World) -> None:
     assert do(table.select(id=1)) == b"first"
 
 
-def test_update_replaces_only_what_was_seen(world: World, store: tuple[Store, Any]) -> None:
+def test_update_replaces_only_what_was_seen(world: World) -> None:
     do, table = world.do, world.table("table", ["id"])
     do(table.insert(b"first", id=1))
     data, etag = do(table.select_with_etag(id=1))
     assert data == b"first"
-    if not store[0].replaces:  # a batch cannot have two writers see each other
-        with pytest.raises(BatchedObjectError):
-            do(table.update(b"mine", if_match=etag, id=1))
-        assert do(table.select_with_etag(id=1)) == (b"first", etag)
-        return
     do(table.insert(b"theirs", id=1))
     with pytest.raises(RowChangedError) as found:
         do(table.update(b"mine", if_match=etag, id=1))

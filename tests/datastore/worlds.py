@@ -29,14 +29,10 @@ Options = dict[str, Any]  # of the clients of a server
 
 @dataclass(frozen=True)
 class Store:
-    """
-    around: the patches in force; server: the fixture that has its `client_options`; replaces:
-    whether a row can be replaced on the condition of its ETag.
-    """
+    """around: the patches in force; server: the fixture that has its `client_options`."""
 
     around: Callable[[Options], AbstractContextManager[Any]]
     server: str = "moto_server"
-    replaces: bool = True
 
 
 def _cached(_: Options) -> AbstractContextManager[Any]:
@@ -64,7 +60,7 @@ STORES = {
     "accelerated": Store(lambda _: accelerate()),
     "cached": Store(_cached),
     "accelerated and cached": Store(_accelerated_and_cached),
-    "batched": Store(_batched, replaces=False),
+    "batched": Store(_batched),
     "redis": Store(lambda _: redis_s3(), "redis_server"),
 }
 
