@@ -1,4 +1,9 @@
-"""What a process of a race does: `python -m tests.redis_store.racing URL TASK NUMBER ROUNDS`."""
+"""
+A process that takes part in races, one after another: `python -m tests.redis_store.racing NUMBER`.
+
+A line of its standard input names each: URL, task, rounds, and what else the task wants. It prints
+"ready" when its client is made, begins with the next line, and prints "done" at the end.
+"""
 
 from __future__ import annotations
 
@@ -86,9 +91,9 @@ def buckets(s3: Any, number: int, rounds: int) -> None:
             print("put", key)
 
 
-def parts(s3: Any, number: int, rounds: int) -> None:
+def parts(s3: Any, number: int, rounds: int, upload_id: str) -> None:
     """All complete the same upload while its part is replaced: the object is one of them."""
-    upload = {"Bucket": "race", "Key": "m", "UploadId": sys.argv[5]}
+    upload = {"Bucket": "race", "Key": "m", "UploadId": upload_id}
     for turn in range(rounds):
         made = ignoring(("NoSuchUpload",), s3.upload_part, **upload, PartNumber=1,
                         Body=body_of(number, turn))  # fmt: skip
@@ -103,11 +108,20 @@ def parts(s3: Any, number: int, rounds: int) -> None:
     read(s3, "m")
 
 
-TASKS = {each.__name__: each for each in (overwrite, only_new, buckets, parts)}
+TASKS: dict[str, Callable[..., None]] = {
+    each.__name__: each for each in (overwrite, only_new, buckets, parts)
+}
 
 
 def main() -> None:
-    url, task, number, rounds = sys.argv[1:5]
+    number = int(sys.argv[1])
+    while line := sys.stdin.readline():
+        url, task, rounds, *more = line.split()
+        race(url, TASKS[task], number, int(rounds), *more)
+
+
+def race(url: str, task: Callable[..., None], number: int, rounds: int, *more: str) -> None:
+    """With a client of its own: what a client learns is learned in the race."""
     s3 = boto3.client(
         "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id="x",
         aws_secret_access_key="x", config=Config(read_timeout=300, connect_timeout=300),
@@ -115,7 +129,8 @@ def main() -> None:
     with redis_s3():
         print("ready", flush=True)
         sys.stdin.readline()  # all begin at once
-        TASKS[task](s3, int(number), int(rounds))
+        task(s3, number, rounds, *more)
+    s3.close()
     print("done", flush=True)
 
 

@@ -18,6 +18,8 @@ from tests.redis_store.scenarios import SCENARIOS, Actor, differences
 from tests.servers.moto_server import MotoServer
 from tests.servers.valkey import Valkey
 
+pytestmark = pytest.mark.usefixtures("no_backoff")  # moto answers some of the errors with 500
+
 # (pattern of "method .path: theirs != ours", reason)
 ANYWHERE = (
     (r".*ChecksumType: 'absent' != 'FULL_OBJECT'", "S3 API: x-amz-checksum-type; moto has none"),
