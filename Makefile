@@ -33,11 +33,11 @@ demo: $(DEMO)
 	$(RUN) examples/demo.py
 
 test: $(DEV)
-	$(RUN) -m pytest -n auto $(PYTEST)
+	$(RUN) -m pytest -n auto --dist worksteal $(PYTEST)
 
 # Tests of the fast path with each of the HTTP engines; make test has one besides "direct" for each.
 test-engines: $(DEV)
-	BOTO_ACCEL_ALL_ENGINES=1 $(RUN) -m pytest -n auto tests/fastpath tests/faults tests/parity $(PYTEST)
+	BOTO_ACCEL_ALL_ENGINES=1 $(RUN) -m pytest -n auto --dist worksteal tests/fastpath tests/faults tests/parity $(PYTEST)
 
 # 200,000 calls in each world, with faults, interruptions and closings: about ten minutes.
 soak: $(DEV)
