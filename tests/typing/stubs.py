@@ -1,7 +1,9 @@
 """
 Patched clients keep the types of boto3-stubs and types-aiobotocore: checked by `make types`, never
-run.
+run. Of boto3 and aiobotocore, the environment has the stubs alone.
 """
+
+# pyright: reportMissingModuleSource=false
 
 from __future__ import annotations
 
