@@ -252,9 +252,8 @@ def _read_extension(code: int, raw: bytes) -> Any:
     if read is None:
         raise ValueError("an extension type that is not known")
     value = read(raw)
-    if (
-        code != SET
-    ):  # all others are immutable, and a moment costs ten times as much as this look-up
+    # All but sets are immutable, and a moment costs ten times as much as this look-up.
+    if code != SET:
         if len(_known) >= MOST_KNOWN:
             _known.clear()
         _known[code, raw] = value

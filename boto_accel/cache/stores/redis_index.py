@@ -16,10 +16,9 @@ from typing import Any
 
 from boto_accel.cache.drive import Request, Steps
 from boto_accel.cache.store import Entry
+from boto_accel.cache.stores.uses import Uses
 
 ALL = ""  # the tag that all entries have
-FLUSH_AFTER_S = 10.0  # seconds; uses that are noted in memory are written at the latest
-_MOST_USES = 256  # noted uses
 _INDEX_MS = 24 * 3_600_000  # milliseconds; the index lives so long after the last `put`
 _SWEPT = 64  # expired entries that one `put` deletes
 _CHUNK = 200  # keys of one pipeline
@@ -46,9 +45,7 @@ class Index:
         self._max_bytes = max_bytes
         self._clock = clock
         self.lock = threading.RLock()  # re-entrant: a signal handler may fork
-        self.uses: dict[bytes, float] = {}
-        self._last_use = 0.0
-        self._flushed_at = clock()
+        self.uses = Uses(clock)
         self._index_ms = _INDEX_MS
 
     def admits(self, size: int) -> bool:
@@ -63,8 +60,10 @@ class Index:
     def adding(self, key: bytes, entry: Entry, now: float, lasts_ms: int) -> Iterator[Command]:
         self._index_ms = max(self._index_ms, lasts_ms)
         yield from self._writing_uses()
+        with self.lock:
+            stamp = self.uses.stamp(now)
         used, everything = self._name("u"), self._name("t:")
-        yield "ZADD", used, self._stamp(now), key
+        yield "ZADD", used, stamp, key
         yield "ZADD", everything, entry.stale_until, key
         yield "PEXPIRE", used, self._index_ms
         yield "PEXPIRE", everything, self._index_ms
@@ -153,13 +152,7 @@ class Index:
 
     def note_use(self, key: bytes) -> None:
         with self.lock:
-            self.uses.pop(key, None)
-            self.uses[key] = self._stamp(self._clock())
-
-    def is_time_to_flush(self) -> bool:
-        return bool(self.uses) and (
-            len(self.uses) >= _MOST_USES or self._clock() >= self._flushed_at + FLUSH_AFTER_S
-        )
+            self.uses.note(key, self._clock())
 
     def flush(self) -> Steps[None]:
         commands = list(self._writing_uses())
@@ -168,16 +161,10 @@ class Index:
 
     def _writing_uses(self) -> Iterator[Command]:
         with self.lock:
-            uses, self.uses = self.uses, {}
-            self._flushed_at = self._clock()
+            uses = self.uses.take()
         if uses:
             scored = [part for key, used in uses.items() for part in (used, key)]
             yield "ZADD", self._name("u"), "XX", *scored
-
-    def _stamp(self, now: float) -> float:
-        """*now*, but later than any use before, so that the order of uses is kept."""
-        self._last_use = max(now, self._last_use + 1e-6)
-        return self._last_use
 
 
 def chunks(keys: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -99,7 +99,7 @@ class RedisSteps:
 
     def get(self, key: bytes) -> Steps[Entry | None]:
         entry = yield from self._asked(self._look(key), None)
-        if self._index.is_time_to_flush():
+        if self._index.uses.is_due():
             yield from self._asked(self._index.flush(), None)
         return entry
 

@@ -1,11 +1,7 @@
 """
 The store in a SQLite file, for the threads and processes of one machine.
 
-In front of the file is a bounded table in memory. It is current because every look asks whether
-another connection has written: the header of the WAL index is another one then (`wal_index.py`),
-and so is `PRAGMA data_version`, which is asked where the header is not known or not to be had.
-Then just what was written, invalidated or dropped since is taken out of the front, by the number
-(`seq`) that each write gets. Asking waits for no writer, and needs no disk.
+In front of the file is a bounded table in memory (`sqlite_front.py`).
 
 Two connections a process: short reads do not wait for a write that waits for another process.
 
@@ -33,7 +29,6 @@ from typing import NamedTuple, TypeVar
 from boto_accel.cache.store import Entry, Ticket
 from boto_accel.cache.stores import sqlite_rows as rows
 from boto_accel.cache.stores.forks import watch_forks
-from boto_accel.cache.stores.lru import LRU, Held
 from boto_accel.cache.stores.notices import Notices
 from boto_accel.cache.stores.owed import Names, Owed
 from boto_accel.cache.stores.owners import is_gone, new_owner
@@ -46,16 +41,15 @@ from boto_accel.cache.stores.sqlite_file import (
     open_database,
     set_aside,
 )
-from boto_accel.cache.stores.wal_index import is_settled
+from boto_accel.cache.stores.sqlite_front import Front
+from boto_accel.cache.stores.uses import Uses
 
 FRONT_ENTRIES = 1024
 FRONT_BYTES = 16 * 2**20  # bytes of payloads
 BUSY_S = 0.05  # seconds; the longest wait for another process that writes
 LEAD_S = 30.0  # seconds; after that a leader on another machine, or that hangs, is passed over
 RETRY_S = 1.0  # seconds; a file that could not be opened or written is left alone so long
-FLUSH_AFTER_S = 10.0  # seconds; uses that are noted in memory are written at the latest
 FORK_WAIT_S = 5.0  # seconds; the longest time that a fork waits for calls in other threads
-_MOST_USES = 256  # noted uses
 
 _T = TypeVar("_T")
 
@@ -107,15 +101,9 @@ class SQLiteStore:
         self._open_after = 0.0  # by time.monotonic()
         self._write_after = 0.0
 
-        self._front: LRU[Entry] = LRU(min(front_entries, max_entries), front_bytes)
-        self._generation = b""
-        self._seen = 0  # the seq that the front is current to
-        self._version = -1  # the data_version that it was found at,
-        self._header = b""  # and the header of the WAL index, if it was settled
+        self._front = Front(min(front_entries, max_entries), front_bytes)
         self._owed = Owed()
-        self._uses: dict[bytes, float] = {}
-        self._last_use = 0.0
-        self._flushed_at = clock()
+        self._uses = Uses(clock)
 
         self._owner: bytes | None = None
         self._leading: set[bytes] = set()
@@ -131,7 +119,7 @@ class SQLiteStore:
             return None
         try:
             # Another thread may have closed it meanwhile, or be owing something.
-            if database is not self._database or self._owed or not self._is_unchanged(database):
+            if database is not self._database or self._owed or not self._front.is_current(database):
                 return None
             return self._at_hand(key, self._clock())
         except TROUBLE:
@@ -141,7 +129,7 @@ class SQLiteStore:
 
     def get(self, key: bytes) -> Entry | None:
         entry = self._read(lambda database: self._look(database, key), None)
-        if self._uses and self._is_time_to_flush():
+        if self._uses.is_due():
             self._write(lambda connection, _: self._flush(connection), None)
         return entry
 
@@ -346,14 +334,14 @@ class SQLiteStore:
 
     def _close(self) -> None:
         database, self._database = self._database, None
-        self._version, self._header = -1, b""
+        self._front.forget_versions()
         if database is not None:
             database.close()
 
     # Within: the front. `_reading` is held.
 
     def _look(self, database: Database, key: bytes) -> Entry | None:
-        self._catch_up(database)
+        self._front.catch_up(database)
         now = self._clock()
         entry = self._at_hand(key, now)
         if entry is not None:
@@ -361,87 +349,29 @@ class SQLiteStore:
         found = rows.read_entry(database.reader, key)
         if found is None or found[0].stale_until <= now:
             return None
-        self._keep_in_front(key, *found, now)
-        self._note_use(key, now)
+        self._front.keep(key, *found, now)
+        self._uses.note(key, now)
         return found[0]
 
     def _at_hand(self, key: bytes, now: float) -> Entry | None:
         entry = self._front.get(key, now)
         if entry is not None:
-            self._note_use(key, now)
+            self._uses.note(key, now)
         return entry
 
-    def _catch_up(self, database: Database) -> None:
-        """Take out of the front what is no longer so in the file."""
-        if self._is_unchanged(database):
-            return
-        # These are asked first: what is written after them is seen the next time.
-        header, version = database.header(), database.version()
-        state = rows.read_state(database.reader)
-        if state.generation != self._generation or not state.floor <= self._seen <= state.seq:
-            self._front.clear()
-        elif self._seen < state.seq:
-            self._take_out(database.reader)
-        self._generation, self._seen, self._version = state.generation, state.seq, version
-        self._header = header if is_settled(header) else b""
-
-    def _is_unchanged(self, database: Database) -> bool:
-        """Whether nobody has written since the front was made current."""
-        header = database.header()
-        if header and header == self._header:
-            return True
-        if database.version() != self._version:
-            return False
-        self._header = header if is_settled(header) else b""
-        return True
-
-    def _take_out(self, reader: sqlite3.Connection) -> None:
-        for key, seq in rows.written_since(reader, self._seen):
-            if self._front.seq(key) != seq:
-                self._front.drop(key)
-        for names, seq in rows.forgotten_since(reader, self._seen):
-            for key in names.keys | self._front.tagged(names.tags):
-                held = self._front.seq(key)
-                if held is not None and held < seq:
-                    self._front.drop(key)
-
     def _take_ticket(self, database: Database, tags: frozenset[str]) -> Ticket:
-        self._catch_up(database)
-        return _Ticket(self._generation, self._seen, tags)
+        self._front.catch_up(database)
+        return _Ticket(self._front.generation, self._front.seen, tags)
 
     def _put_in_front(self, key: bytes, entry: Entry, seq: int, dropped: list[bytes]) -> None:
         with self._reading:
-            for each in dropped:
-                self._front.drop(each)
-            # Had another thread caught up beyond *seq*, an invalidation of it would be missed.
-            if seq > self._seen:
-                self._keep_in_front(key, entry, seq, self._clock())
-
-    def _keep_in_front(self, key: bytes, entry: Entry, seq: int, now: float) -> None:
-        size = len(entry.payload)
-        if self._front.fits(size):
-            self._front.keep(key, Held(entry, entry.tags, entry.stale_until, size, seq), now)
-
-    def _note_use(self, key: bytes, now: float) -> None:
-        self._uses.pop(key, None)
-        self._uses[key] = self._stamp(now)
-        if len(self._uses) > 2 * _MOST_USES:  # `peek` alone does not flush
-            del self._uses[next(iter(self._uses))]
-
-    def _stamp(self, now: float) -> float:
-        """*now*, but later than any use before, so that the order of uses is kept."""
-        self._last_use = max(now, self._last_use + 1e-6)
-        return self._last_use
-
-    def _is_time_to_flush(self) -> bool:
-        return len(self._uses) >= _MOST_USES or self._clock() >= self._flushed_at + FLUSH_AFTER_S
+            self._front.put(key, entry, seq, dropped, self._clock())
 
     # Within: the file. `_writing` is held, in a transaction.
 
     def _flush(self, connection: sqlite3.Connection) -> None:
         with self._reading:
-            uses, self._uses = self._uses, {}
-            self._flushed_at = self._clock()
+            uses = self._uses.take()
         rows.note_uses(connection, uses.items())
 
     def _put(
@@ -455,7 +385,7 @@ class SQLiteStore:
         self._flush(connection)
         with self._reading:
             now = self._clock()
-            used = self._stamp(now)
+            used = self._uses.stamp(now)
         rows.delete_key(connection, state, key)
         dropped += rows.make_room(
             connection,

@@ -60,7 +60,8 @@ def is_settled(header: bytes) -> bool:
     )
 
 
-_lock = threading.Lock()
+# Re-entrant: the collector may find a store amid this, and close its database.
+_lock = threading.RLock()
 _indexes: list[WALIndex] = []  # all that are open
 
 
@@ -99,7 +100,7 @@ def _find(path: str) -> WALIndex:
 
 def _close_removed() -> None:
     for index in list(_indexes):
-        if not index.users and index.is_removed():
+        if index in _indexes and not index.users and index.is_removed():
             _indexes.remove(index)
             index.close()
 
@@ -107,7 +108,7 @@ def _close_removed() -> None:
 def _after_in_child() -> None:
     # Another thread may have held it. The maps are the child's as well.
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import sqlite3
@@ -166,6 +167,27 @@ def test_maps_do_not_become_more(place: Place, path: str, somebody_stays: bool) 
 def file_of(path: str) -> tuple[int, int]:
     found = os.stat(path) if os.path.exists(path) else None
     return (0, 0) if found is None else (found.st_dev, found.st_ino)
+
+
+def test_a_store_that_is_collected_amid_an_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the same thread: a lock that it holds must not hold it up."""
+    lost: Any = SQLiteStore(tmp_path / "lost.sqlite3", max_entries=10)
+    assert lost.get(b"key") is None  # opens it
+    lost.itself = lost
+    lost = None
+    find = wal_index._find
+
+    def find_amid_a_collection(path: str) -> Any:
+        gc.collect()
+        return find(path)
+
+    monkeypatch.setattr(wal_index, "_find", find_amid_a_collection)
+    other = SQLiteStore(tmp_path / "other.sqlite3", max_entries=10)
+    assert other.get(b"key") is None
+    assert not any(each.is_removed() for each in wal_index._indexes)
+    other.close()
 
 
 @pytest.mark.parametrize(
