@@ -222,7 +222,8 @@ def _endpoint(
     signer = _compat.signer_of(client)
     region = signing.get("region") or signer.region_name
     signing_name = signing.get("signing_name") or signer.signing_name
-    if version is not UNSIGNED and not (isinstance(region, str) and signing_name):
+    signs = version is not UNSIGNED
+    if signs and not (isinstance(region, str) and signing_name):
         raise Declined("no signing region")
     return Endpoint(
         url=url,
@@ -231,8 +232,8 @@ def _endpoint(
         host=_compat.host_of(url),
         base=parts.path,
         headers=dict(headers),
-        version=None if version is UNSIGNED else version,
-        signs=version is not UNSIGNED,
+        version=version if signs else None,
+        signs=signs,
         is_s3=version == "s3v4",
         region=region or "",
         signing_name=signing_name,

@@ -88,7 +88,7 @@ class ClientState:
         key = (kind, operation)
         plan = self._plans.get(key)
         if plan.__class__ is kind:
-            return plan
+            return plan  # pyright: ignore[reportReturnType]
         return self._make(client, operation, kind, plan)  # type: ignore[arg-type]
 
     def _make(self, client: Any, operation: str, kind: type[P], known: Declined | None) -> P:

@@ -219,7 +219,7 @@ def test_missing_keys() -> None:
     value = copy_of({"a": {"b": []}})
     assert value.get("x") is None
     assert value.get("x", 3) == 3
-    assert value.pop("x", 3) == 3
+    assert value.pop("x", 3) == value.pop("x", default=3) == 3
     assert value.setdefault("x", 4) == 4
     with pytest.raises(KeyError):
         value["y"]

@@ -48,7 +48,7 @@ class WriterCompiler:
         else:
             inner = self.value(shape)
 
-            def write(value: Any) -> Any:  # under no name, which JSON spells "null"
+            def write(value: Any, /) -> Any:  # under no name, which JSON spells "null"
                 return {None: inner(value)}
 
         def body(value: Any) -> bytes:

@@ -267,6 +267,7 @@ class SentHead(Protocol):
 
     def as_sent(self) -> dict[str, str]:
         """By the names as they were sent."""
+        ...
 
 
 class HeadReader:

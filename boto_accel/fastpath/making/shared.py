@@ -91,9 +91,9 @@ class Copy(OrderedDict[str, Any]):
         value = OrderedDict.setdefault(self, key, default)
         return self._own(key, value) if type(value) in _CONTAINERS else value
 
-    def pop(self, key: str, *default: Any) -> Any:
+    def pop(self, key: str, *default: Any, **named: Any) -> Any:  # default= is an OrderedDict's
         self.get(key)
-        return OrderedDict.pop(self, key, *default)
+        return OrderedDict.pop(self, key, *default, **named)
 
     def popitem(self, last: bool = True) -> tuple[str, Any]:
         self._own_all()

@@ -76,9 +76,9 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
 
-    def connection_lost(self, error: BaseException | None) -> None:
+    def connection_lost(self, exc: BaseException | None) -> None:
         self.lost = True
-        self._fail(error)
+        self._fail(exc)
 
     def eof_received(self) -> None:
         self.lost = True
@@ -479,7 +479,8 @@ class Pool(AsyncPool):
         if self._watch is None:
             seconds = self._read_timeout if self._read_timeout is not None else self._keepalive
             tick = min(max(seconds / WATCHES, SHORTEST_WATCH_S), LONGEST_WATCH_S)
-            self._watch = self.loop.call_later(tick, _tick, weakref.ref(self))
+            reference: weakref.ref[Pool] = weakref.ref(self)
+            self._watch = self.loop.call_later(tick, _tick, reference)
 
     def tick(self) -> None:
         self._watch = None

@@ -9,6 +9,10 @@ Source: `aiosonic.client._do_request`, `aiosonic.connection`, `aiosonic.pools.Sm
 Guarding: a pool belongs to one event loop, and is touched from it alone.
 """
 
+# aiosonic's connections have None for a reader and a writer until they are connected; ours are used
+# connected only, and no check is paid for on the way of a call.
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
+
 from __future__ import annotations
 
 import asyncio

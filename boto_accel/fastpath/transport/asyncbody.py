@@ -116,7 +116,8 @@ class RawBody:
     async def read(self) -> bytes:
         """All of it; kept, so that it can be read again."""
         if self._cached is None:
-            self._cached = await self.content.read()
+            self._cached = body = await self.content.read()
+            return body
         return self._cached
 
     def at_eof(self) -> bool:

@@ -38,7 +38,7 @@ from boto_accel.fastpath.transport.wire import Wire
 if sys.version_info >= (3, 11):
     from asyncio import timeout as time_limit
 else:  # what aiohttp itself asks for there
-    from async_timeout import timeout as time_limit
+    from async_timeout import timeout as time_limit  # pyright: ignore[reportMissingImports]
 
 TIMEOUTS = (asyncio.TimeoutError, TimeoutError)  # one and the same from Python 3.11 on
 # Methods that aiohttp sends once more where the server hung up without an answer (RFC 9112, 9.3.1).

@@ -19,6 +19,7 @@ class Source(Protocol):
     @property
     def drained(self) -> bool:
         """Whether the body has come to its end; the connection is released then."""
+        ...
 
     @property
     def socket(self) -> Any:
@@ -31,6 +32,7 @@ class Source(Protocol):
 
         Raises urllib3's exceptions, as `urllib3.HTTPResponse.read` does.
         """
+        ...
 
     def abandon(self) -> None:
         """Close the connection: nobody will read the rest."""
