@@ -104,10 +104,10 @@ def test_a_read_timeout_ends_with_its_answer(capture: Callable[..., CaptureServe
         lambda request: [early, WaitForRequest()] if request.method == b"PUT" else http_answer(200),
         early=True,
     )
-    options = {"endpoint_url": server.endpoint_url, "read_timeout": 0.1}
+    options = {"endpoint_url": server.endpoint_url, "read_timeout": 1.0}
     with open_caller("async", **options) as s3, all_fast(2):
         s3("put_object", Bucket="b", Key="k", Body=b"x" * 100)
-        s3.run(asyncio.sleep(0.2))
+        s3.run(asyncio.sleep(1.2))
         answer = s3("head_object", Bucket="b", Key="k")
         assert answer["ResponseMetadata"]["RetryAttempts"] == 0
 
