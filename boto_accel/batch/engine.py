@@ -28,6 +28,7 @@ from boto_accel.batch.index import OBJECT, Entry
 from boto_accel.batch.options import Options
 from boto_accel.batch.place import Place
 from boto_accel.batch.reader import Indexes, read_content
+from boto_accel.batch.replies import date_of
 from boto_accel.batch.spool import Segment, Spool
 from boto_accel.batch.syncclient import sync_client_of
 from boto_accel.batch.uploader import Uploader
@@ -131,11 +132,18 @@ class Engine:
                 self.options.tar_args,
                 inside=self._inside,
                 on_request=self._count_request,
+                on_stored=self._compare_clocks,
+                host_time=self.clock.host_time,
             )
         return found
 
     def _count_request(self) -> None:
         self.stats.count("requests")
+
+    def _compare_clocks(self, answer: Mapping[str, Any], asked: int) -> None:
+        date = date_of(answer)
+        if date is not None:
+            self.clock.compare(date, asked)
 
     # Writing
 

@@ -15,7 +15,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -241,7 +240,7 @@ class BatchPatch(Patch):
 
         answer: S3's last one, whose time is the least that it can be there by now.
         """
-        date = _date_of(answer)
+        date = replies.date_of(answer)
         now = self.engine.clock.stamp() if date is None else date
         left = stamp // 10**9 + 1 - now // 10**9
         if left > LONGEST_PAUSE_S:
@@ -256,7 +255,7 @@ class BatchPatch(Patch):
 
     def _observe(self, reply: Mapping[str, Any]) -> None:
         """What is put from now on is newer than this answer of S3's."""
-        date = _date_of(reply)
+        date = replies.date_of(reply)
         if date is not None:
             self.engine.clock.observe(date)
 
@@ -430,15 +429,6 @@ _STEPS: dict[str, Callable[[BatchPatch, Call], Steps]] = {
 
 def _status_of(answer: Mapping[str, Any]) -> Any:
     return answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-
-
-def _date_of(answer: Mapping[str, Any]) -> int | None:
-    """When S3 has answered, in nanoseconds since 1970; None where it does not say."""
-    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    try:
-        return int(parsedate_to_datetime(text).timestamp()) * 10**9
-    except (TypeError, ValueError):
-        return None
 
 
 def _modified_at(head: Mapping[str, Any]) -> int:

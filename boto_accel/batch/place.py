@@ -7,6 +7,7 @@ part in them, while `accelerate` has.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -31,7 +32,8 @@ class Place:
     A bucket and a prefix. client: of botocore. tar_args: of PutObject, for the tars: StorageClass.
 
     inside: the layers that see none of the calls. on_request: called for each request that costs
-    what a PutObject costs.
+    what a PutObject costs. on_stored: called with the answer to an index, and when that was asked
+    for, by host_time (nanoseconds since 1970).
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class Place:
         *,
         inside: frozenset[Layer] = frozenset({Layer.ROUTE, Layer.CACHE, Layer.BATCH}),
         on_request: Callable[[], None] = lambda: None,
+        on_stored: Callable[[Mapping[str, Any], int], None] = lambda answer, asked: None,
+        host_time: Callable[[], int] = time.time_ns,
     ) -> None:
         self.client = client
         self.bucket = bucket
@@ -50,6 +54,8 @@ class Place:
         self._tar_args = dict(tar_args or {})
         self._inside = inside
         self._on_request = on_request
+        self._on_stored = on_stored
+        self._host_time = host_time
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.prefix}"
@@ -107,7 +113,8 @@ class Place:
         key = names.index_key(self.prefix, index.batch, uploaded)
         args = {name: each for name, each in self._tar_args.items() if name not in NOT_FOR_INDEX}
         args = {"ContentType": "application/gzip", **args}
-        self._paid("PutObject", Key=key, Body=encode(index), **args)
+        body, asked = encode(index), self._host_time()
+        self._on_stored(self._paid("PutObject", Key=key, Body=body, **args), asked)
         return key
 
     def delete(self, key: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from dateutil.tz import tzutc
@@ -50,6 +50,15 @@ def metadata_of(status: int, headers: Mapping[str, str]) -> dict[str, Any]:
 def time_of(stamp: int) -> datetime.datetime:
     """To the second, as HTTP has it."""
     return datetime.datetime.fromtimestamp(stamp // 10**9, tzutc())
+
+
+def date_of(answer: Mapping[str, Any]) -> int | None:
+    """When S3 has answered, in nanoseconds since 1970; None where it does not say."""
+    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    try:
+        return int(parsedate_to_datetime(text).timestamp()) * 10**9
+    except (TypeError, ValueError):
+        return None
 
 
 def quoted(etag: str) -> str:
