@@ -13,6 +13,8 @@ from boto_accel.bench.measure import Pace
 from boto_accel.bench.runner import Result, Settings, Skipped, run
 from tests.bench.test_runner import Listener
 
+pytestmark = pytest.mark.usefixtures("frozen_heap")  # each round collects garbage first
+
 SHORT = Pace(rounds=2, round_s=0.01)
 
 

@@ -16,6 +16,8 @@ from boto_accel.bench.runner import Outcome, Result, Settings, Skipped, run
 from boto_accel.bench.target import Target
 from boto_accel.errors import MissingExtraError
 
+pytestmark = pytest.mark.usefixtures("frozen_heap")  # each round collects garbage first
+
 SHORT = Pace(rounds=2, round_s=0.01)
 
 
