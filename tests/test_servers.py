@@ -488,7 +488,7 @@ def _fetch(url: str, verify: str | None) -> bytes:
         return answer.read()
 
 
-async def test_seaweed_checks_the_trailer_of_an_upload(seaweed_tls, bucket, flavour):
+async def test_seaweed_checks_the_trailer_of_an_upload(seaweed_tls, bucket, flavour, no_backoff):
     """Over https stock sends the CRC after the body; a right one is stored, a wrong one refused."""
     right = base64.b64encode(zlib.crc32(b"z" * 9000).to_bytes(4, "big")).decode()
     put = {"Bucket": bucket, "Key": "t", "Body": io.BytesIO(b"z" * 9000)}
