@@ -353,7 +353,7 @@ class Writer:
         segment = group.segment
         if segment.failure is None:
             try:
-                segment.write(group.first, b"".join(group.pieces))
+                segment.write(group.first, _whole(group))
             except OSError as error:
                 segment.failure = SpoolError(str(segment.path), reason_of(error))
             except BaseException as error:  # of memory, say; whoever waits must be told
@@ -386,3 +386,11 @@ class Writer:
             segment.remove()
         except OSError:
             pass  # the next process finds nothing in it, and removes it
+
+
+def _whole(group: Group) -> bytes:
+    """Raises ValueError where a put was interrupted within: what follows has not its place."""
+    data = b"".join(group.pieces)
+    if len(data) != group.size:
+        raise ValueError(f"{len(data)} bytes in a group of {group.size}")
+    return data

@@ -110,3 +110,16 @@ async def test_the_first_that_a_waiter_is_told_counts() -> None:
     for wait in (asyncio.to_thread(thread.wait), task.wait()):
         with pytest.raises(SpoolError, match="full"):
             await wait
+
+
+def test_what_has_not_its_place_is_not_acknowledged(spool: Spool) -> None:
+    """As memory that runs out within a put would leave it."""
+    writer = writer_on(spool, lambda segment, entries: None)
+    placed = submit(writer, "a")
+    del writer._groups[0].pieces[-1], writer._groups[0].pieces[0]
+    writer.start()
+    assert placed.waiter is not None
+    with pytest.raises(SpoolError, match="ValueError"):
+        placed.waiter.wait()
+    writer.close("over")
+    assert placed.segment.entries == []
