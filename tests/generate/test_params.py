@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from botocore import handlers, serialize
 from botocore.exceptions import ParamValidationError
-from botocore.model import OperationModel
+from botocore.model import OperationModel, ServiceModel
 from botocore.validate import ParamValidator
 
 from tests.generate.choices import SeededChoices
@@ -16,11 +16,11 @@ from tests.generate.models import read_model, service_names
 from tests.generate.params import fresh, make_params
 from tests.generate.spoilt import SPOILERS, spoil_params
 
+S3 = read_model("s3")
 PARTS = 8  # so that xdist has something to share out
 
 
-def operations(service: str) -> Iterator[OperationModel]:
-    model = read_model(service)
+def operations(model: ServiceModel) -> Iterator[OperationModel]:
     for name in model.operation_names:
         operation = model.operation_model(name)
         if not operation.has_event_stream_input:
@@ -43,14 +43,14 @@ def serialized(operation: OperationModel, params: dict[str, object]) -> dict[str
 @pytest.mark.parametrize("part", range(PARTS))
 def test_parameters_of_every_operation_serialize(part: int) -> None:
     for service in service_names()[part::PARTS]:
-        for operation in operations(service):
+        for operation in operations(read_model(service)):
             choices = SeededChoices(f"{service} {operation.name}")
             params = make_params(choices, operation)
             assert serialized(operation, fresh(params))["method"], (service, operation.name)
 
 
 def test_the_same_seed_gives_the_same_parameters() -> None:
-    for operation in operations("s3"):
+    for operation in operations(S3):
         once, again = (make_params(SeededChoices(operation.name), operation) for _ in range(2))
         assert repr(plain(once)) == repr(plain(again))
 
@@ -61,7 +61,7 @@ def plain(params: dict[str, object]) -> dict[str, object]:
 
 def test_most_members_are_given_sometimes() -> None:
     """Nothing is left out by accident but headers of the framing and event streams."""
-    for operation in operations("s3"):
+    for operation in operations(S3):
         given = {name for seed in range(12) for name in make_params(SeededChoices(seed), operation)}
         shape = operation.input_shape
         missing = set(shape.members if shape else ()) - given
@@ -73,14 +73,14 @@ def test_each_spoiler_applies_somewhere_in_s3(how: str) -> None:
     found = {
         spoil_params(SeededChoices(f"{seed} {operation.name}"), operation).how
         for seed in range(25)
-        for operation in operations("s3")
+        for operation in operations(S3)
     }
     assert how in found
 
 
 def test_spoilt_parameters_are_mostly_refused() -> None:
     refused = total = 0
-    for operation in operations("s3"):
+    for operation in operations(S3):
         for seed in range(4):
             spoilt = spoil_params(SeededChoices(f"{seed} {operation.name}"), operation)
             if spoilt.how in ("unknown_name", "missing_required", "too_short"):
@@ -92,6 +92,6 @@ def test_spoilt_parameters_are_mostly_refused() -> None:
 
 
 def test_a_refusal_is_botocore_s_own() -> None:
-    operation = read_model("s3").operation_model("GetObject")
+    operation = S3.operation_model("GetObject")
     with pytest.raises(ParamValidationError):
         serialized(operation, {"Bucket": "b/c", "Key": "k"})
