@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib import metadata
@@ -44,6 +45,10 @@ AWS_CLI = Path(__file__).resolve().parent.parent / ".venvs" / "awscli" / "bin"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts what it runs in the background with SIGINT ignored, and so do its children:
+    # tests that interrupt would wait for ever.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line(
         "markers", "aiobotocore: needs aiobotocore (implied by the argument flavour='async')"
     )
