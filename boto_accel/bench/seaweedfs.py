@@ -213,7 +213,7 @@ class SeaweedFS:
             "s3.port.lance": 0,
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": 256,
-            "volume.max": 64,
+            "volume.max": 1024,  # each bucket takes several; an unused one costs nothing
             **self._ports,
         }
         if self._certificate:

@@ -13,9 +13,9 @@ from hypothesis import given
 from boto_accel.cache import codec, copies
 from boto_accel.cache.codec import ERROR, REPLY, Damaged, Kept, decode, encode
 from boto_accel.cache.copies import LONGEST, MOST_KEPT, Copies
-from tests.cache.test_codec import models
 from tests.cache.values import differences, make_reply
 from tests.generate.choices import drawn
+from tests.generate.models import read_model
 
 KEY = b"key"
 
@@ -24,7 +24,7 @@ def payload_of(value: Any, kind: int = REPLY, member: str = "") -> bytes:
     return encode(Kept(kind, member, value))
 
 
-@given(drawn(make_reply, models("ec2").operation_model("DescribeInstances").output_shape))
+@given(drawn(make_reply, read_model("ec2").operation_model("DescribeInstances").output_shape))
 def test_each_copy_is_what_decoding_makes_and_shares_nothing(reply: dict[str, Any]) -> None:
     payload, kept = payload_of(reply), Copies()
     found = [kept.read(KEY, payload, None).value for _ in range(5)]
