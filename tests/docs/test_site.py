@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 import boto_accel
+from boto_accel.fastpath.plan import LANES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -123,6 +124,22 @@ def test_the_compatibility_table_has_the_floors_of_setup_cfg() -> None:
     for name in ("aiobotocore", "httptools", "aiosonic"):
         assert table[name] == floors[name]
     assert table["redis-py"] == floors["redis"]
+
+
+def test_the_page_of_parity_is_of_a_whole_sweep_without_a_difference() -> None:
+    """Each protocol in both worlds, of which botocore ships services; nothing is different."""
+    page = (DOCS / "parity.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([\w-]+), (a?sync)((?: \| [\d,]+){6}) \|$", page, re.MULTILINE)
+    found = {(name, world): counts.split(" | ")[1:] for name, world, counts in rows}
+    assert set(found) == {(name, world) for name in (*LANES, "all") for world in ("sync", "async")}
+    for operations, cases, equal, fallback, different, _ in found.values():
+        assert different == "0"
+        assert min(map(number_of, (operations, cases, equal))) > 0
+        assert number_of(cases) == number_of(equal) + number_of(fallback)
+
+
+def number_of(text: str) -> int:
+    return int(text.replace(",", ""))
 
 
 def test_pictures_are_well_formed_and_shown() -> None:
