@@ -32,7 +32,7 @@ from boto_accel.cache.freshness import State
 from boto_accel.cache.key import Uncacheable
 from boto_accel.cache.modes import Mode, asking_for, mode_of
 from boto_accel.cache.options import Options
-from boto_accel.cache.plan import Plan, make_plan, principal_of, raise_reason
+from boto_accel.cache.plan import Plan, make_plan, principal_from, principal_of, raise_reason
 from boto_accel.cache.replies import Replies
 from boto_accel.cache.scope import Scope, scope_of
 from boto_accel.cache.store import Store
@@ -216,7 +216,7 @@ class CachePatch(Patch):
             raise_reason(plan, mode, call.params)
             principal = scope.principal()
             if not isinstance(principal, bytes):
-                principal = yield from principal_of(scope)
+                principal = yield from principal_from(principal)
             caller = plan.callers.get(principal) or plan.learn(principal)
             key = scope.keys.of(caller, call.params)
         except Uncacheable as error:

@@ -77,10 +77,10 @@ def raise_reason(plan: Plan, mode: Mode, params: Mapping[str, Any]) -> None:
 def principal_of(scope: Scope) -> Steps:
     """Who calls. Raises Uncacheable."""
     found = scope.principal()
-    return found if isinstance(found, bytes) else (yield from _principal_from(found))
+    return found if isinstance(found, bytes) else (yield from principal_from(found))
 
 
-def _principal_from(get: Callable[[], Any]) -> Steps:
+def principal_from(get: Callable[[], Any]) -> Steps:
     try:
         frozen = yield Await(get)
     except Exception:
