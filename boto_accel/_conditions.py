@@ -17,11 +17,13 @@ _HEADERS = {
     "IfModifiedSince": "If-Modified-Since",
     "IfUnmodifiedSince": "If-Unmodified-Since",
 }
-_OF_COPIES = "CopySource"
+_COPIED = "CopySource"
+OF_READS = frozenset(_HEADERS)  # the parameters of a GET or HEAD
+OF_COPIES = frozenset(_COPIED + name for name in _HEADERS)
 
 
 def failed_condition(
-    params: Mapping[str, Any], etag: str, modified: datetime.datetime, kind: str = _OF_COPIES
+    params: Mapping[str, Any], etag: str, modified: datetime.datetime, kind: str = _COPIED
 ) -> str | None:
     """
     The header of the condition in *params* that the object does not meet; None if it meets all.

@@ -17,7 +17,7 @@ from dateutil.tz import tzutc
 from boto_accel._bodies import Read, body_of
 from boto_accel._call import Call
 from boto_accel._clienterrors import refusal
-from boto_accel._conditions import failed_condition
+from boto_accel._conditions import OF_READS, failed_condition
 from boto_accel.batch.index import Entry
 
 DEFAULT_TYPE = "binary/octet-stream"
@@ -28,10 +28,9 @@ _OVERRIDES = {
     "ResponseContentLanguage": "ContentLanguage",
     "ResponseContentType": "ContentType",
 }
-CONDITIONS = ("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince")
 # Checksums are answered where S3 has some; the owner is checked with the plain object.
 _OTHERS = ("Bucket", "Key", "Range", "ChecksumMode", "ExpectedBucketOwner", "RequestPayer")
-HONOURED = frozenset({*_OTHERS, *CONDITIONS, *_OVERRIDES})
+HONOURED = frozenset({*_OTHERS, *OF_READS, *_OVERRIDES})
 _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))\Z")
 
 

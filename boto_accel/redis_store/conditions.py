@@ -9,7 +9,6 @@ from typing import Any
 from boto_accel._conditions import failed_condition
 from boto_accel.redis_store.semantics import Refusal, precondition_failed
 
-OF_READS = frozenset(["IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince"])
 _NOT_MODIFIED = ("If-None-Match", "If-Modified-Since")
 
 

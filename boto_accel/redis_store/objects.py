@@ -8,11 +8,12 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from boto_accel._conditions import OF_READS
 from boto_accel.redis_store import params as given
 from boto_accel.redis_store import scripts
 from boto_accel.redis_store.bodies import Pieces, Source, command_of
 from boto_accel.redis_store.checksums import COMPOSITE, DEFAULT, FULL_OBJECT
-from boto_accel.redis_store.conditions import OF_READS, check_copied, check_read
+from boto_accel.redis_store.conditions import check_copied, check_read
 from boto_accel.redis_store.keys import Shard
 from boto_accel.redis_store.records import (
     Blob,

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from botocore.utils import parse_to_aware_datetime
 
+from boto_accel._conditions import OF_COPIES, OF_READS
 from boto_accel.redis_store.semantics import invalid_argument, not_implemented
 
 # Of every operation, and without an effect: there is one owner, who pays.
@@ -31,14 +32,11 @@ _SYSTEM = (  # system metadata, which is kept and given back
 _CHECKSUMS = tuple(f"Checksum{each}" for each in ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"))
 _NEW = (*_SYSTEM, "Metadata", "Tagging", "ACL")
 _READ = (
-    "IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince", "Range", "PartNumber",
-    "VersionId", "ChecksumMode", "ResponseCacheControl", "ResponseContentDisposition",
-    "ResponseContentEncoding", "ResponseContentLanguage", "ResponseContentType", "ResponseExpires",
+    *OF_READS, "Range", "PartNumber", "VersionId", "ChecksumMode", "ResponseCacheControl",
+    "ResponseContentDisposition", "ResponseContentEncoding", "ResponseContentLanguage",
+    "ResponseContentType", "ResponseExpires",
 )  # fmt: skip
-_COPY = (
-    "CopySource", "CopySourceIfMatch", "CopySourceIfModifiedSince", "CopySourceIfNoneMatch",
-    "CopySourceIfUnmodifiedSince", "ExpectedSourceBucketOwner",
-)  # fmt: skip
+_COPY = ("CopySource", *OF_COPIES, "ExpectedSourceBucketOwner")
 _LIST = ("Delimiter", "EncodingType", "MaxKeys", "Prefix", "OptionalObjectAttributes")
 _KEY = ("Bucket", "Key")
 
