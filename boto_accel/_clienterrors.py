@@ -21,6 +21,12 @@ def refusal(call: Call, code: str, message: str, status: int, **more: Any) -> Cl
     return refusal_of(call.client, call.operation, code, message, status, **more)
 
 
+def precondition_failed(call: Call, condition: str) -> ClientError:
+    """condition: the header that does not hold."""
+    message = "At least one of the pre-conditions you specified did not hold"
+    return refusal(call, "PreconditionFailed", message, 412, Condition=condition)
+
+
 def refusal_of(
     client: Any, operation: str, code: str, message: str, status: int, **more: Any
 ) -> ClientError:

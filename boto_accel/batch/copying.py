@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from boto_accel._call import Call
-from boto_accel._clienterrors import refusal
+from boto_accel._clienterrors import precondition_failed
 from boto_accel._conditions import failed_condition
 from boto_accel._copysource import read_copy_source
 from boto_accel._effects import Blocking, Forward, Steps
@@ -51,8 +51,7 @@ def _put(patch: BatchPatch, call: Call, found: Any, is_ours: bool) -> Steps:
     modified = replies.time_of(entry.stamp)
     failed = failed_condition(params, replies.quoted(entry.etag), modified)
     if failed is not None:
-        message = "At least one of the pre-conditions you specified did not hold"
-        raise refusal(call, "PreconditionFailed", message, 412, Condition=failed)
+        raise precondition_failed(call, failed)
     data = yield Blocking(partial(patch.engine.content, found, 0, entry.size))
     put = {
         name: value

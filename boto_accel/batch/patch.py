@@ -22,7 +22,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from boto_accel._call import Call, Flavour
-from boto_accel._clienterrors import refusal
+from boto_accel._clienterrors import precondition_failed
 from boto_accel._effects import Await, Blocking, Forward, Sleep, Steps
 from boto_accel._patch import Patch
 from boto_accel._stack import Layer
@@ -203,7 +203,7 @@ class BatchPatch(Patch):
         except ClientError as error:
             if decidable is call or _status_of(error.response) != 412:
                 raise
-            raise _precondition_failed(call, "If-Match") from error
+            raise precondition_failed(call, "If-Match") from error
         self._observe(reply)
         yield from self._note(call, call.params["Key"], PLAIN)
         return reply
@@ -226,9 +226,9 @@ class BatchPatch(Patch):
         if plain is not None and _modified_at(plain) > found.entry.stamp:
             return call
         if params.get("IfNoneMatch") is not None:
-            raise _precondition_failed(call, "If-None-Match")
+            raise precondition_failed(call, "If-None-Match")
         if str(params["IfMatch"]).strip('"') not in (found.entry.etag, "*"):
-            raise _precondition_failed(call, "If-Match")
+            raise precondition_failed(call, "If-Match")
         yield from self._let_its_second_pass(call, found.entry.stamp, answer)
         others = {name: each for name, each in params.items() if name not in putting.CONDITIONS}
         as_it_is = {"IfNoneMatch": "*"} if plain is None else {"IfMatch": plain["ETag"]}
@@ -433,11 +433,6 @@ def _status_of(answer: Mapping[str, Any]) -> Any:
 
 def _modified_at(head: Mapping[str, Any]) -> int:
     return int(head["LastModified"].timestamp()) * 10**9
-
-
-def _precondition_failed(call: Call, condition: str) -> ClientError:
-    message = "At least one of the pre-conditions you specified did not hold"
-    return refusal(call, "PreconditionFailed", message, 412, Condition=condition)
 
 
 def _is_named(each: Any) -> bool:

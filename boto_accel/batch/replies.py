@@ -16,7 +16,7 @@ from dateutil.tz import tzutc
 
 from boto_accel._bodies import Read, body_of
 from boto_accel._call import Call
-from boto_accel._clienterrors import refusal
+from boto_accel._clienterrors import precondition_failed, refusal
 from boto_accel._conditions import OF_READS, failed_condition
 from boto_accel.batch.index import Entry
 
@@ -81,8 +81,7 @@ def span_of(call: Call, entry: Entry) -> Span:
     if failed is not None:
         if is_head:
             raise refusal(call, "412", "Precondition Failed", 412)
-        message = "At least one of the pre-conditions you specified did not hold"
-        raise refusal(call, "PreconditionFailed", message, 412, Condition=failed)
+        raise precondition_failed(call, failed)
     found = _span(params.get("Range"), entry.size)
     if found is None:
         if is_head:

@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 from botocore.exceptions import ClientError
 
 from boto_accel._call import Call, Flavour
-from boto_accel._clienterrors import refusal
+from boto_accel._clienterrors import precondition_failed, refusal
 from boto_accel._conditions import failed_condition
 from boto_accel._copysource import Source, read_copy_source
 from boto_accel._effects import Await, Blocking, Closed, Effect, Forward, Steps
@@ -119,8 +119,7 @@ class _Copying:
     def _check_conditions(self, found: Mapping[str, Any]) -> None:
         failed = failed_condition(self.call.params, found["ETag"], found["LastModified"])
         if failed is not None:
-            message = "At least one of the pre-conditions you specified did not hold"
-            raise refusal(self.call, "PreconditionFailed", message, 412, Condition=failed)
+            raise precondition_failed(self.call, failed)
 
     def _params(self, found: Mapping[str, Any]) -> Steps:
         """What the new object is made with."""
