@@ -28,7 +28,7 @@ from boto_accel.batch.index import OBJECT, Entry
 from boto_accel.batch.options import Options
 from boto_accel.batch.place import Place
 from boto_accel.batch.reader import Indexes, read_content
-from boto_accel.batch.replies import date_of
+from boto_accel.batch.replies import answered_at
 from boto_accel.batch.spool import Segment, Spool
 from boto_accel.batch.syncclient import sync_client_of
 from boto_accel.batch.uploader import Uploader
@@ -141,7 +141,7 @@ class Engine:
         self.stats.count("requests")
 
     def _compare_clocks(self, answer: Mapping[str, Any], asked: int) -> None:
-        date = date_of(answer)
+        date = answered_at(answer)
         if date is not None:
             self.clock.compare(date, asked)
 

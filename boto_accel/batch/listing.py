@@ -20,7 +20,7 @@ from boto_accel._clienterrors import refusal
 from boto_accel._effects import Blocking, Forward, Steps
 from boto_accel._tokens import text_of, token_of
 from boto_accel.batch.index import Entry
-from boto_accel.batch.replies import row_of
+from boto_accel.batch.replies import row_of, stamp_of
 
 if TYPE_CHECKING:
     from boto_accel.batch.patch import BatchPatch
@@ -81,7 +81,7 @@ def _take(plain: _Plain, batched: _Batched, theirs: Row | None, ours: Row | None
         return batched.take()
     plain.take()
     batched.take()
-    if ours.entry is None or theirs.value["LastModified"].timestamp() * 10**9 > ours.entry.stamp:
+    if ours.entry is None or stamp_of(theirs.value["LastModified"]) > ours.entry.stamp:
         return theirs
     return ours
 

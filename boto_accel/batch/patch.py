@@ -223,7 +223,7 @@ class BatchPatch(Patch):
         if found is None or not found.entry.is_object:
             return call
         plain, answer = yield from self._head(call)
-        if plain is not None and _modified_at(plain) > found.entry.stamp:
+        if plain is not None and replies.stamp_of(plain["LastModified"]) > found.entry.stamp:
             return call
         if params.get("IfNoneMatch") is not None:
             raise precondition_failed(call, "If-None-Match")
@@ -240,7 +240,7 @@ class BatchPatch(Patch):
 
         answer: S3's last one, whose time is the least that it can be there by now.
         """
-        date = replies.date_of(answer)
+        date = replies.answered_at(answer)
         now = self.engine.clock.stamp() if date is None else date
         left = stamp // 10**9 + 1 - now // 10**9
         if left > LONGEST_PAUSE_S:
@@ -255,7 +255,7 @@ class BatchPatch(Patch):
 
     def _observe(self, reply: Mapping[str, Any]) -> None:
         """What is put from now on is newer than this answer of S3's."""
-        date = replies.date_of(reply)
+        date = replies.answered_at(reply)
         if date is not None:
             self.engine.clock.observe(date)
 
@@ -291,7 +291,7 @@ class BatchPatch(Patch):
         if not self._checks_plain and params.get("ExpectedBucketOwner") is None:
             return False
         plain, _ = yield from self._head(call)
-        return plain is not None and _modified_at(plain) > found.entry.stamp
+        return plain is not None and replies.stamp_of(plain["LastModified"]) > found.entry.stamp
 
     def _head(self, call: Call) -> Steps:
         """(the plain object or None, what S3 has answered)"""
@@ -303,7 +303,7 @@ class BatchPatch(Patch):
             if is_absent(error):
                 return None, error.response
             raise
-        self.engine.clock.observe(_modified_at(plain))
+        self.engine.clock.observe(replies.stamp_of(plain["LastModified"]))
         return plain, plain
 
     def _location(self, found: Any) -> dict[str, Any]:
@@ -429,10 +429,6 @@ _STEPS: dict[str, Callable[[BatchPatch, Call], Steps]] = {
 
 def _status_of(answer: Mapping[str, Any]) -> Any:
     return answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-
-
-def _modified_at(head: Mapping[str, Any]) -> int:
-    return int(head["LastModified"].timestamp()) * 10**9
 
 
 def _is_named(each: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from typing import Any, NamedTuple
 
 from dateutil.tz import tzutc
@@ -18,6 +18,7 @@ from boto_accel._bodies import Read, body_of
 from boto_accel._call import Call
 from boto_accel._clienterrors import precondition_failed, refusal
 from boto_accel._conditions import OF_READS, failed_condition
+from boto_accel._dates import date_of
 from boto_accel.batch.index import Entry
 
 DEFAULT_TYPE = "binary/octet-stream"
@@ -51,13 +52,15 @@ def time_of(stamp: int) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(stamp // 10**9, tzutc())
 
 
-def date_of(answer: Mapping[str, Any]) -> int | None:
+def stamp_of(moment: datetime.datetime) -> int:
+    """In nanoseconds since 1970; to the second, as HTTP has it."""
+    return int(moment.timestamp()) * 10**9
+
+
+def answered_at(answer: Mapping[str, Any]) -> int | None:
     """When S3 has answered, in nanoseconds since 1970; None where it does not say."""
-    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
-    try:
-        return int(parsedate_to_datetime(text).timestamp()) * 10**9
-    except (TypeError, ValueError):
-        return None
+    date = date_of(answer)
+    return None if date is None else stamp_of(date)
 
 
 def quoted(etag: str) -> str:

@@ -16,7 +16,6 @@ import re
 import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -27,6 +26,7 @@ from boto_accel._call import Call, Flavour
 from boto_accel._clienterrors import precondition_failed, refusal
 from boto_accel._conditions import failed_condition
 from boto_accel._copysource import Source, read_copy_source
+from boto_accel._dates import date_of
 from boto_accel._effects import Await, Blocking, Closed, Effect, Forward, Steps
 from boto_accel.router.rules import Place
 
@@ -250,7 +250,7 @@ class _Copying:
         members = shape.output_shape.members
         of_result = members[member].members
         result = {name: made[name] for name in made if name in of_result}
-        result["LastModified"] = _moment_of(made)
+        result["LastModified"] = date_of(made) or _now()
         answer = {name: made[name] for name in made if name in members and name != member}
         if "VersionId" in found:
             answer["CopySourceVersionId"] = found["VersionId"]
@@ -259,13 +259,8 @@ class _Copying:
         return answer
 
 
-def _moment_of(made: Mapping[str, Any]) -> datetime.datetime:
-    """When an object was made: by the clock of the store that has made it."""
-    date = made["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
-    try:
-        return parsedate_to_datetime(date)
-    except (TypeError, ValueError):  # none, or of another form
-        return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 
 
 def _read(body: Any, most: int) -> Reading:
