@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -14,6 +16,7 @@ from rich.table import Table
 
 from boto_accel.errors import BotoAccelError
 
+logger = logging.getLogger("boto_accel")
 WHERE = click.argument("where", metavar="PATH_OR_URL")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 
@@ -96,13 +99,11 @@ def ls(where: str, service: str | None, limit: int, as_json: bool) -> None:
 @click.option("--operation", help="Only of this operation of it: ListUsers, or list_users.")
 def clear(where: str, service: str | None, operation: str | None) -> None:
     """Forget the replies that are kept, all or some."""
-    cache = _open(where)
-    try:
-        number = cache.invalidate(service, operation)
-    except BotoAccelError as error:
-        raise click.UsageError(str(error)) from error
-    finally:
-        cache.store.close()
+    with _opened(where) as cache:
+        try:
+            number = cache.invalidate(service, operation)
+        except BotoAccelError as error:
+            raise click.UsageError(str(error)) from error
     click.echo(f"{number:,} forgotten")
 
 
@@ -153,32 +154,67 @@ _MOST_SHOWN = 3  # members of one operation; --json has all
 
 
 def _entries(where: str) -> list[Any]:
-    cache = _open(where)
-    try:
+    with _opened(where) as cache:
         return list(cache.entries())
+
+
+@contextmanager
+def _opened(where: str) -> Iterator[Any]:
+    """The cache that is there. What it would go on without is an error for who looks at it."""
+    _check_file(where)
+    cache, warnings = _made(cache=where), _Warnings()
+    logger.addHandler(warnings)
+    try:
+        yield cache
     finally:
         cache.store.close()
+        logger.removeHandler(warnings)
+    if warnings.texts:
+        raise click.ClickException("; ".join(warnings.texts))
 
 
-def _open(where: str) -> Any:
-    """The cache that is there. A file of another kind is not to be set aside as a damaged one."""
-    if "://" not in where and not os.path.exists(where):
-        raise click.ClickException(f"there is no cache at {where}")
-    if os.path.isfile(where) and not _is_sqlite(where):
-        raise click.ClickException(f"{where} is no response cache, or a damaged one")
-    return _made(cache=where)
+class _Warnings(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.texts.append(record.getMessage())
 
 
-def _is_sqlite(path: str) -> bool:
-    """By what it begins with. Source: SQLite's "Database File Format", 1.3.1."""
+def _check_file(where: str) -> None:
+    """A cache would make a file that is not there, and set one of another kind aside as damaged."""
+    from boto_accel.cache.stores import file_of
+
     try:
-        with open(path, "rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError as error:
+        place = file_of(where)
+        is_cache = place is None or _is_cache(place.path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise click.ClickException(f"there is no cache at {where}") from None
+    except (OSError, BotoAccelError) as error:
         raise click.ClickException(str(error)) from error
+    if not is_cache:
+        raise click.ClickException(f"{where} is no response cache, or a damaged one")
 
 
-_MAGIC = b"SQLite format 3\0"
+def _is_cache(path: str) -> bool:
+    """
+    By its header; that of a file in use may still be in its -wal.
+
+    Source: SQLite's "Database File Format", 1.3 and 4.1.
+    """
+    from boto_accel.cache.stores.sqlite_file import APPLICATION_ID
+
+    with open(path, "rb") as file:
+        header = file.read(_HEADER_BYTES)
+    identity = header[_IDENTITY]
+    is_ours = identity == APPLICATION_ID.to_bytes(4, "big")
+    is_sqlite = header.startswith(b"SQLite format 3\0")
+    return is_sqlite and (is_ours or (not any(identity) and os.path.exists(f"{path}-wal")))
+
+
+_HEADER_BYTES = 100
+_IDENTITY = slice(68, 72)
 
 
 def _made(**options: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -78,26 +79,65 @@ def test_clear_wants_the_service_of_an_operation(where: str) -> None:
 
 
 def test_a_cache_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
     for name in ("stats", "ls", "clear"):
-        for place in (tmp_path / "no", tmp_path / "no.db"):
-            found = run(name, str(place))
-            assert found.exit_code == 1
-            assert "no cache at" in found.output
-    assert list(tmp_path.iterdir()) == []
+        for place in (tmp_path / "no", tmp_path / "no.db", empty):
+            for where in (str(place), f"sqlite:///{place}"):
+                found = run(name, where)
+                assert found.exit_code == 1
+                assert f"no cache at {where}" in found.output
+    assert list(tmp_path.rglob("*")) == [empty]
 
 
-def test_a_file_that_is_no_cache_stays_as_it_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("journal_mode", ["delete", "wal"])
+def test_a_file_that_is_no_cache_stays_as_it_is(tmp_path: Path, journal_mode: str) -> None:
     """A cache that a program opens is set aside where it is damaged: not what is only looked at."""
-    letter, database = tmp_path / "letter.txt", tmp_path / "other.db"
+    letter, database, folder = tmp_path / "letter.txt", tmp_path / "other.db", tmp_path / "folder"
     letter.write_text("Dear user, ")
+    folder.mkdir()
+    (folder / "responses.sqlite3").touch()
     with closing(sqlite3.connect(database)) as connection:
+        connection.execute(f"PRAGMA journal_mode = {journal_mode}")
         connection.execute("CREATE TABLE theirs (a)")
-    before = {path: path.read_bytes() for path in (letter, database)}
+    database.chmod(0o644)
+    before = _contents(tmp_path)
     for name in ("stats", "ls", "clear"):
-        refused = run(name, str(letter))
-        assert (refused.exit_code, "no response cache" in refused.output) == (1, True)
-        run(name, str(database))
-    assert {path: path.read_bytes() for path in before} == before
+        for place in (letter, database, folder):
+            for where in (str(place), f"sqlite:///{place}"):
+                refused = run(name, where)
+                assert (refused.exit_code, "no response cache" in refused.output) == (1, True)
+    assert _contents(tmp_path) == before
+
+
+def _contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    return {
+        path: (path.stat().st_mode, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_cache_in_use_can_be_looked_at(tmp_path: Path) -> None:
+    """What was written to it may all be in its -wal still."""
+    path = tmp_path / "cache"
+    iam = make_client()
+    with Aws(Counting()), botocache_context(cache_path=str(path)):
+        iam.list_users()
+        (row,) = json.loads(run("stats", str(path), "--json").output)
+    assert row["entries"] == 1
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    """And is not taken for one that keeps nothing."""
+    pytest.importorskip("redis")
+    with closing(socket.socket()) as bound:
+        bound.bind(("127.0.0.1", 0))  # and does not listen
+        for name in ("stats", "ls", "clear"):
+            found = run(name, f"redis://user:secret@127.0.0.1:{bound.getsockname()[1]}")
+            assert (found.exit_code, "goes on without" in found.output) == (1, True)
+            assert "forgotten" not in found.output
+            assert "secret" not in found.output
 
 
 def test_a_bad_url_is_told() -> None:
