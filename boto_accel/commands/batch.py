@@ -120,8 +120,8 @@ def cat(client: Any, where: str, key: str) -> None:
 @_connected
 def extract(client: Any, where: str, folder: Path, prefix: str) -> None:
     """Write the objects to files under FOLDER, and nothing outside of it."""
-    folder.mkdir(parents=True, exist_ok=True)
     with _reader(client, where) as reader, _progress("extracting") as progress:
+        folder.mkdir(parents=True, exist_ok=True)  # now that there is something to read
         problems = reader.extract(folder, prefix, progress)
     for problem in problems:
         click.echo(problem, err=True)

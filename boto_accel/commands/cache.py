@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -161,8 +160,8 @@ def _entries(where: str) -> list[Any]:
 @contextmanager
 def _opened(where: str) -> Iterator[Any]:
     """The cache that is there. What it would go on without is an error for who looks at it."""
-    _check_file(where)
     cache, warnings = _made(cache=where), _Warnings()
+    _check_file(cache.store, where)
     logger.addHandler(warnings)
     try:
         yield cache
@@ -182,39 +181,16 @@ class _Warnings(logging.Handler):
         self.texts.append(record.getMessage())
 
 
-def _check_file(where: str) -> None:
+def _check_file(store: Any, where: str) -> None:
     """A cache would make a file that is not there, and set one of another kind aside as damaged."""
-    from boto_accel.cache.stores import file_of
-
     try:
-        place = file_of(where)
-        is_cache = place is None or _is_cache(place.path)
+        is_ours = not hasattr(store, "is_ours") or store.is_ours()
     except (FileNotFoundError, NotADirectoryError):
         raise click.ClickException(f"there is no cache at {where}") from None
-    except (OSError, BotoAccelError) as error:
+    except OSError as error:
         raise click.ClickException(str(error)) from error
-    if not is_cache:
+    if not is_ours:
         raise click.ClickException(f"{where} is no response cache, or a damaged one")
-
-
-def _is_cache(path: str) -> bool:
-    """
-    By its header; that of a file in use may still be in its -wal.
-
-    Source: SQLite's "Database File Format", 1.3 and 4.1.
-    """
-    from boto_accel.cache.stores.sqlite_file import APPLICATION_ID
-
-    with open(path, "rb") as file:
-        header = file.read(_HEADER_BYTES)
-    identity = header[_IDENTITY]
-    is_ours = identity == APPLICATION_ID.to_bytes(4, "big")
-    is_sqlite = header.startswith(b"SQLite format 3\0")
-    return is_sqlite and (is_ours or (not any(identity) and os.path.exists(f"{path}-wal")))
-
-
-_HEADER_BYTES = 100
-_IDENTITY = slice(68, 72)
 
 
 def _made(**options: Any) -> Any:

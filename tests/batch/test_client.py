@@ -138,6 +138,8 @@ def test_the_commands(s3_server: MemoryS3, tmp_path: Path, monkeypatch: pytest.M
             client.delete_object(Bucket="events", Key=key)
     ended = command(s3_server, "reindex", where)
     assert ended.stdout == "1 indexes made\n"
+    command(s3_server, "extract", "s3://nowhere/batches/", str(tmp_path / "none"), status=1)
+    assert not (tmp_path / "none").exists()
     ended = command(s3_server, "extract", where, str(tmp_path / "out"))
     assert (tmp_path / "out" / "deep" / "a").read_bytes() == b"2"
     assert "hush" not in ended.stdout + ended.stderr

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from boto_accel.errors import InvalidOptionError
@@ -42,14 +42,9 @@ def open_store(where: Where, *, max_entries: int, max_bytes: int | None = None) 
     if not isinstance(where, str | os.PathLike):
         raise InvalidOptionError("cache", type(where).__name__, "a path, a URL or a MutableMapping")
     text = os.fspath(where)
-    place = file_of(text)
-    if place is not None:
-        from boto_accel.cache.stores.sqlite import SQLiteStore
-
-        return SQLiteStore(
-            place.path, max_entries=max_entries, max_bytes=max_bytes, own_folder=place.own_folder
-        )
-    scheme = _scheme_of(text)
+    scheme = text.partition("://")[0].lower() if "://" in text else ""
+    if scheme in ("", "sqlite"):
+        return _open_sqlite(_path_of(text) if scheme else text, max_entries, max_bytes)
     if scheme == "memory":
         from boto_accel.cache.stores.memory import MemoryStore
 
@@ -62,35 +57,21 @@ def open_store(where: Where, *, max_entries: int, max_bytes: int | None = None) 
     raise InvalidOptionError("cache", f"{scheme}://...", "sqlite:///, memory://, redis(s)://")
 
 
-class File(NamedTuple):
-    """own_folder: it is in a folder of its own, by which it was named."""
-
-    path: str
-    own_folder: bool
-
-
-def file_of(where: str) -> File | None:
-    """
-    The SQLite file that a path or URL names, be it there or not; None for another place.
-
-    Raises InvalidOptionError.
-    """
-    scheme = _scheme_of(where)
-    if scheme not in ("", "sqlite"):
-        return None
-    path = _path_of(where) if scheme else where
-    if os.path.isfile(path) or (path.endswith(_FILE_SUFFIXES) and not os.path.isdir(path)):
-        return File(path, own_folder=False)
-    return File(os.path.join(path, FILE_NAME), own_folder=True)
-
-
-def _scheme_of(where: str) -> str:
-    return where.partition("://")[0].lower() if "://" in where else ""
-
-
 def _path_of(url: str) -> str:
     parts = urlsplit(url)
     path = unquote(parts.path)
     if parts.netloc or len(path) < 2:
         raise InvalidOptionError("cache", url, "sqlite:///relative/path or sqlite:////absolute")
     return path[1:]
+
+
+def _open_sqlite(path: str, max_entries: int, max_bytes: int | None) -> Store:
+    from boto_accel.cache.stores.sqlite import SQLiteStore
+
+    is_file = os.path.isfile(path) or (path.endswith(_FILE_SUFFIXES) and not os.path.isdir(path))
+    return SQLiteStore(
+        path if is_file else os.path.join(path, FILE_NAME),
+        max_entries=max_entries,
+        max_bytes=max_bytes,
+        own_folder=not is_file,
+    )

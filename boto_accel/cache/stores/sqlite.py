@@ -38,6 +38,7 @@ from boto_accel.cache.stores.sqlite_file import (
     RefusedError,
     aside,
     is_damage,
+    is_ours,
     open_database,
     set_aside,
 )
@@ -108,6 +109,10 @@ class SQLiteStore:
         self._owner: bytes | None = None
         self._leading: set[bytes] = set()
         watch_forks(self)
+
+    def is_ours(self) -> bool:
+        """For who will not have one made, before the first look. Raises OSError."""
+        return is_ours(self.path)
 
     # Looking
 

@@ -139,6 +139,20 @@ class Database:
         close_index(index)
 
 
+def is_ours(path: str) -> bool:
+    """
+    By the header of the file, which stays as it is; that of one in use may still be in its -wal.
+
+    Not for a process that has it open, which would lose its locks (fcntl(2)). Raises OSError.
+    Source: SQLite's "Database File Format", 1.3 and 4.1.
+    """
+    with open(path, "rb") as file:
+        header = file.read(100)
+    identity = int.from_bytes(header[68:72], "big")
+    is_known = identity == APPLICATION_ID or (not identity and os.path.exists(f"{path}-wal"))
+    return header.startswith(b"SQLite format 3\0") and is_known
+
+
 def is_damage(error: BaseException) -> bool:
     """
     Whether *error* tells of a damaged file, and not of a locked, full or unreadable one.
