@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import Any
 
 from botocore.utils import parse_timestamp
-from dateutil.tz import tzlocal, tzutc
+from dateutil.tz import tzlocal, tzoffset, tzutc
 
 _UTC = tzutc()
-_LOCAL = tzlocal()
+_NUMBERS = (int, float)
 _MONTHS = {
     name: number
     for number, name in enumerate(
@@ -41,35 +41,61 @@ def read_timestamp(value: Any) -> datetime.datetime:
 
     Raises what `parse_timestamp` raises (ValueError, RuntimeError).
     """
-    return _read_text(value) if value.__class__ is str else parse_timestamp(value)
+    global _here
+    here = _here
+    if here.names is not time.tzname:  # a new tuple with each `time.tzset`
+        here = _here = _Zone()
+    if value.__class__ is str:
+        return here.read_text(value)
+    if value.__class__ in _NUMBERS and here.fixed is not None:
+        try:
+            return datetime.datetime.fromtimestamp(value, here.fixed).replace(tzinfo=here.local)
+        except (ValueError, OverflowError, OSError):  # botocore knows more of such years
+            pass
+    return parse_timestamp(value)
 
 
-@lru_cache(maxsize=4096)
-def _read_text(text: str) -> datetime.datetime:
-    """Cached: a datetime cannot be changed, so callers may share one."""
-    match = _RFC3339.fullmatch(text)
-    if match:
-        zone = _zulu()
-        if zone is None:
-            return parse_timestamp(text)
-        year, month, day, hour, minute, second, milli = match.groups("0")
-        micro = int(milli) * 1000
-        return _moment(text, year, int(month), day, hour, minute, second, micro, zone)
-    match = _HTTP_DATE.fullmatch(text)
-    if match:
-        day, name, year, hour, minute, second = match.groups()
-        return _moment(text, year, _MONTHS.get(name, 0), day, hour, minute, second, 0, _UTC)
-    return parse_timestamp(text)
-
-
-def _zulu() -> datetime.tzinfo | None:
+class _Zone:
     """
-    The zone that dateutil gives a "Z": UTC, as a rule, but the local zone where that is called
-    UTC. None where only one of its two names is. Source: `dateutil.parser.parser._build_tzaware`.
+    The local time zone, which answers depend on: it is the tzinfo of epoch seconds.
+
+    fixed: where *local* has one offset for all times, a zone of that offset whose arithmetic is
+    not in Python; else None. Texts are remembered: a datetime cannot be changed, so callers may
+    share one.
     """
-    if "UTC" not in time.tzname:
-        return _UTC
-    return _LOCAL if time.tzname == ("UTC", "UTC") else None
+
+    def __init__(self) -> None:
+        self.names = time.tzname
+        self.local = tzlocal()
+        offset = -time.timezone  # seconds
+        self.fixed: datetime.timezone | None = None
+        if self.local == tzoffset(self.names[0], offset):
+            self.fixed = datetime.timezone(datetime.timedelta(seconds=offset))
+        self.read_text = lru_cache(maxsize=4096)(self._read_text)
+
+    def _read_text(self, text: str) -> datetime.datetime:
+        match = _RFC3339.fullmatch(text)
+        if match:
+            zone = self._zulu()
+            if zone is None:
+                return parse_timestamp(text)
+            year, month, day, hour, minute, second, milli = match.groups("0")
+            micro = int(milli) * 1000
+            return _moment(text, year, int(month), day, hour, minute, second, micro, zone)
+        match = _HTTP_DATE.fullmatch(text)
+        if match:
+            day, name, year, hour, minute, second = match.groups()
+            return _moment(text, year, _MONTHS.get(name, 0), day, hour, minute, second, 0, _UTC)
+        return parse_timestamp(text)
+
+    def _zulu(self) -> datetime.tzinfo | None:
+        """
+        The zone that dateutil gives a "Z": UTC, as a rule, but the local zone where that is called
+        UTC. None where only one of its two names is. Source: `dateutil.parser.parser._build_tzaware`.
+        """
+        if "UTC" not in self.names:
+            return _UTC
+        return self.local if self.names == ("UTC", "UTC") else None
 
 
 def _moment(
@@ -89,6 +115,9 @@ def _moment(
         )
     except ValueError:  # no such day: botocore's parser has the words for it
         return parse_timestamp(text)
+
+
+_here = _Zone()
 
 
 def timestamp_reader(parser_defaults: Any) -> Any:

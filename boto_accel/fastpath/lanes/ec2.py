@@ -44,18 +44,21 @@ class RequestWriter(query.RequestWriter):
 class AnswerReader(query.AnswerReader):
     """See `boto_accel.fastpath.lanes`."""
 
-    def read_plain(self, tokens: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def _read_plain(self, tokens: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
         at = xml_text.ROOT + 2
         if tokens[at] != "requestId" or tokens.count("requestId") > 1:
             raise Odd
         if tokens[at + 2] != "/requestId":
             raise Odd
-        members, end = self.read_tokens(tokens, xml_text.ROOT)
+        members: dict[str, Any] = {}
+        if self._read_tokens is None:
+            end = xml_text.skip(tokens, xml_text.ROOT)
+        else:
+            members, end = self._read_tokens(tokens, xml_text.ROOT)
         if end != len(tokens):
             raise Odd
         return members, {"RequestId": tokens[at + 1] or None}
 
-    def read_ids(self, root: Any, metadata: dict[str, Any]) -> None:
+    def _ids_of(self, root: Any) -> dict[str, Any]:
         told = query.only_child(root, "requestId")
-        if told is not None:
-            metadata["RequestId"] = told.text
+        return {} if told is None else {"RequestId": told.text}

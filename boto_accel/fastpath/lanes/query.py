@@ -16,7 +16,6 @@ from boto_accel._compat import Declined
 from boto_accel.fastpath.lanes import rest, scalars, xml, xml_text
 from boto_accel.fastpath.lanes.rest_xml import IN_HEAD
 from boto_accel.fastpath.lanes.scalars import INVALID, TOO_DEEP, Odd
-from boto_accel.fastpath.lanes.xml_rows import SHORTEST
 
 Form = dict[str, str]
 Put = Callable[[Any, str, Form], None]  # put(value, name of the field, form)
@@ -27,6 +26,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.\-~]*").fullmatch
 def encode(text: str) -> str:
     """*text* as `urllib.parse.urlencode` writes it."""
     return text if _PLAIN(text) else quote_plus(text.encode("utf-8"))
+
+
+def encoded(form: Form) -> bytes:
+    """The body that *form* is."""
+    fields = [f"{encode(name)}={encode(text)}" for name, text in form.items()]
+    return "&".join(fields).encode("ascii")
 
 
 class FormCompiler:
@@ -155,19 +160,21 @@ class RequestWriter:
             "Action": operation_model.name,
             "Version": operation_model.metadata["apiVersion"],
         }
+        self._bare = encoded(self._fixed)
         shape = operation_model.input_shape
         self._put = None if shape is None else self.compiler(serializer).members(shape)
 
     def body(self, params: Mapping[str, Any]) -> bytes:
         """The form for *params*."""
+        if not params:
+            return self._bare
         form = self._fixed.copy()
         if self._put is not None:
             try:
                 self._put(params, "", form)
             except RecursionError:
                 raise Declined(TOO_DEEP) from None
-        fields = [f"{encode(name)}={encode(text)}" for name, text in form.items()]
-        return "&".join(fields).encode("ascii")
+        return encoded(form)
 
 
 class AnswerReader:
@@ -180,12 +187,13 @@ class AnswerReader:
 
     def __init__(self, shape: Any, read_timestamp: Any, read_blob: Any) -> None:
         self._read: xml.ElementReader | None = None
+        self._read_tokens: xml_text.TokenReader | None = None
         self._wrapper: str | None = None
         if shape is not None:
             self._wrapper = shape.serialization.get("resultWrapper")
             compiler = xml.ReaderCompiler(read_timestamp, read_blob, IN_HEAD)
             self._read = compiler.structure(shape)
-            self.read_tokens = xml_text.Reader(shape, IN_HEAD, compiler.text).read
+            self._read_tokens = xml_text.Reader(shape, IN_HEAD, compiler.text).read
 
     def ids(self, headers: Mapping[str, str]) -> dict[str, Any]:
         """They are in the body."""
@@ -193,31 +201,21 @@ class AnswerReader:
 
     def read_body(self, body: bytes, result: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Put the members of *body* into *result*; Odd where botocore's parser should read it."""
-        if len(body) >= SHORTEST and self._read is not None:
-            try:
-                members, ids = self.read_plain(xml_text.tokens_of(body))
-            except (Odd, IndexError):  # it ends within an element
-                pass
-            else:
-                result.update(members)
-                metadata.update(ids)
-                return
-        root = xml.parse(body)
-        if self._read is not None:
-            start = root
-            if self._wrapper is not None:
-                start = only_child(root, self._wrapper)
-                if start is None:
-                    raise Odd
-            result.update(self._read(start))
-        self.read_ids(root, metadata)
+        try:
+            members, ids = self._read_plain(xml_text.tokens_of(body))
+        except (Odd, IndexError):  # or it ends within an element
+            members, ids = self._read_tree(xml.parse(body))
+        result.update(members)
+        metadata.update(ids)
 
-    def read_plain(self, tokens: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """(members, ids) of a long and plain document, in the order that services write them."""
+    def _read_plain(self, tokens: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(members, ids) of a plain document, in the order that services write them."""
         at = xml_text.ROOT + 2
-        if tokens[at] != self._wrapper:
-            raise Odd
-        members, at = self.read_tokens(tokens, at)
+        members: dict[str, Any] = {}
+        if self._read_tokens is not None:
+            if tokens[at] != self._wrapper:
+                raise Odd
+            members, at = self._read_tokens(tokens, at)
         ids: dict[str, Any] = {}
         if tokens[at] == "ResponseMetadata":
             at += 2
@@ -231,14 +229,25 @@ class AnswerReader:
             raise Odd
         return members, ids
 
-    def read_ids(self, root: Any, metadata: dict[str, Any]) -> None:
+    def _read_tree(self, root: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The same of any document."""
+        members: dict[str, Any] = {}
+        if self._read is not None:
+            start = root if self._wrapper is None else only_child(root, self._wrapper)
+            if start is None:
+                raise Odd
+            members = self._read(start)
+        return members, self._ids_of(root)
+
+    def _ids_of(self, root: Any) -> dict[str, Any]:
         """Source: `QueryParser._inject_response_metadata`."""
         told = only_child(root, "ResponseMetadata")
-        if told is not None:
-            found = {xml.plain_tag(child.tag): child.text for child in told}
-            if len(found) != len(told):
-                raise Odd
-            metadata.update(found)
+        if told is None:
+            return {}
+        found = {xml.plain_tag(child.tag): child.text for child in told}
+        if len(found) != len(told):
+            raise Odd
+        return found
 
 
 def only_child(element: Any, tag: str) -> Any:

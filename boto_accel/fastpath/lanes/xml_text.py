@@ -1,8 +1,9 @@
 """
-Long XML documents that are plain, read without a tree.
+XML documents that are plain, read without a tree.
 
 A tree of a description of 100 instances is 5,000 objects. Making them is most of the work, the more
-so as they set the garbage collector going. Text that is cut at its tags is one list of strings.
+so as they set the garbage collector going. Text that is cut at its tags is one list of strings. Of a
+small document it takes half the time of a tree.
 
 What is plain: one default namespace, on the root; no other attributes; no processing instruction
 but the declaration; no characters that XML 1.0 forbids or normalises; no references but to the five
@@ -171,7 +172,34 @@ class Reader:
             return None, self._structure(member)
         if member.type_name == "list":
             return None, self._list(member)
+        if member.type_name == "map":
+            return None, self._map(member)
         return None, _odd
+
+    def _map(self, shape: Any) -> TokenReader:
+        """A map of scalars: each child is an entry, with the key first."""
+        if shape.key.type_name != "string" or shape.value.type_name not in scalars.SCALARS:
+            return _odd
+        key_name = shape.key.serialization.get("name") or "key"
+        value_name = shape.value.serialization.get("name") or "value"
+        tags = [key_name, f"/{key_name}", value_name, f"/{value_name}"]
+        convert = self._text(shape.value)
+
+        def read(tokens: list[str], at: int) -> tuple[dict[str, Any], int]:
+            end = f"/{tokens[at]}"
+            at += 2
+            entries: dict[str, Any] = {}
+            while (tag := tokens[at]) != end:
+                if not _NAME(tag) or tokens[at + 2 : at + 9 : 2] != tags:
+                    raise Odd
+                if tokens[at + 10] != f"/{tag}":
+                    raise Odd
+                value = tokens[at + 7]
+                entries[tokens[at + 3]] = value if convert is None else convert(value)
+                at += 12
+            return entries, at + 2
+
+        return read
 
     def _list(self, shape: Any) -> TokenReader:
         """A list that is wrapped in an element of its own: each child is an item."""

@@ -1,4 +1,4 @@
-"""Long XML answers that are read without a tree: what botocore's parser reads, or left to it."""
+"""Plain XML answers are read without a tree: what botocore's parser reads, or left to it."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ OPERATIONS = [
     ("rds", "DescribeDBInstances"),
     ("sts", "GetCallerIdentity"),
     ("autoscaling", "DescribeAutoScalingGroups"),
+    ("sns", "GetTopicAttributes"),
+    ("sns", "Unsubscribe"),
+    ("elasticbeanstalk", "DescribeEnvironmentHealth"),
+    ("ec2", "CreateTags"),
 ]
 JUNK = (
     "<", ">", "&", "]]>", "<!-- -->", "<![CDATA[x]]>", "&#65;", "&lt;", "&bad;", "\r", "\x00", "\t",
@@ -37,11 +41,6 @@ JUNK = (
 )  # fmt: skip
 
 TEXTS = ("", "1", "true", "2026-11-21T10:00:00Z", "a b", "&lt;&amp;", "ü", "x" * 100)
-
-
-@pytest.fixture(autouse=True)
-def _all_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query, "SHORTEST", 0)
 
 
 def stocks(model: Any, body: bytes) -> Any:
@@ -176,6 +175,21 @@ def test_plain_documents_need_no_tree(name: str, monkeypatch: pytest.MonkeyPatch
     expected = stocks(model, call.answer())
     monkeypatch.setattr(xml, "parse", None)
     assert list(differences(expected, ours(model, call.answer()))) == []
+
+
+def test_maps_need_no_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = (
+        b"<GetTopicAttributesResponse><GetTopicAttributesResult><Attributes>"
+        b"<entry><key>Owner</key><value>123456789012</value></entry>"
+        b"<entry><key>Policy</key><value>{&quot;a&quot;: 1}</value></entry>"
+        b"</Attributes></GetTopicAttributesResult><ResponseMetadata><RequestId>1</RequestId>"
+        b"</ResponseMetadata></GetTopicAttributesResponse>"
+    )
+    model = operation_model("GetTopicAttributes", "sns")
+    expected = stocks(model, body)
+    assert expected["Attributes"] == {"Owner": "123456789012", "Policy": '{"a": 1}'}
+    monkeypatch.setattr(xml, "parse", None)
+    assert list(differences(expected, ours(model, body))) == []
 
 
 @pytest.mark.parametrize(
