@@ -91,7 +91,8 @@ class _Zone:
     def _zulu(self) -> datetime.tzinfo | None:
         """
         The zone that dateutil gives a "Z": UTC, as a rule, but the local zone where that is called
-        UTC. None where only one of its two names is. Source: `dateutil.parser.parser._build_tzaware`.
+        UTC. None where only one of its two names is.
+        Source: `dateutil.parser.parser._build_tzaware`.
         """
         if "UTC" not in self.names:
             return _UTC

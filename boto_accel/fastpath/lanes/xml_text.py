@@ -2,8 +2,8 @@
 XML documents that are plain, read without a tree.
 
 A tree of a description of 100 instances is 5,000 objects. Making them is most of the work, the more
-so as they set the garbage collector going. Text that is cut at its tags is one list of strings. Of a
-small document it takes half the time of a tree.
+so as they set the garbage collector going. Text that is cut at its tags is one list of strings.
+Of a small document it takes half the time of a tree.
 
 What is plain: one default namespace, on the root; no other attributes; no processing instruction
 but the declaration; no characters that XML 1.0 forbids or normalises; no references but to the five
