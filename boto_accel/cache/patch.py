@@ -127,13 +127,14 @@ class CachePatch(Patch):
         """What is kept, the most recently used first."""
         return read_held(self.store.entries(), self._clock())
 
-    def decisions(self, services: Iterable[str] | None = None) -> Iterator[Decided]:
+    def decisions(self, services: str | Iterable[str] | None = None) -> Iterator[Decided]:
         """
         Each operation that is asked for, and why it is not cached; of all services, or of some.
 
         Raises InvalidOptionError for a service that botocore does not know.
         """
-        return read_decided(self.options, services)
+        several = [services] if isinstance(services, str) else services
+        return read_decided(self.options, several)
 
     def explain(self, client: Any, operation: str) -> Decided:
         """
@@ -142,7 +143,10 @@ class CachePatch(Patch):
         Asks nobody. A single call may still not be, for its parameters.
         Raises InvalidOptionError for an operation that the client does not have.
         """
-        name = client.meta.method_to_api_mapping.get(operation, operation)
+        names: Any = getattr(getattr(client, "meta", None), "method_to_api_mapping", None)
+        if names is None:
+            raise InvalidOptionError("client", client, "a client of boto3 or aiobotocore")
+        name = names.get(operation, operation)
         if name not in client.meta.service_model.operation_names:
             raise InvalidOptionError("operation", operation, "one of the client: 'list_users'")
         model = client.meta.service_model.operation_model(name)

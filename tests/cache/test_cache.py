@@ -295,6 +295,8 @@ def test_explain(iam: Any) -> None:
         assert "handler" in cache.explain(iam, "list_roles").reason
         with pytest.raises(InvalidOptionError, match="list_nothing"):
             cache.explain(iam, "list_nothing")
+        with pytest.raises(InvalidOptionError, match=r"^client="):
+            cache.explain("iam", "list_users")
         assert aws.count == 0
     assert cache.stats.uncached == {}
 
@@ -821,6 +823,14 @@ def test_a_bad_option_is_told_before_anything_is_changed(name: str, value: Any) 
         botocache_context(**{"cache": "memory://", name: value})
 
 
-def test_a_bad_url_is_told_on_entering() -> None:
-    with pytest.raises(InvalidOptionError), botocache_context(cache="nonsense://x"):
+@pytest.mark.parametrize("url", ["nonsense://x", "redis:/:hush@host", "SQLite:/a.db", "memory:"])
+def test_a_bad_url_is_told_on_entering(url: str) -> None:
+    """A URL that lacks slashes is no folder of that name."""
+    with pytest.raises(InvalidOptionError) as caught, botocache_context(cache=url):
         raise AssertionError
+    assert "hush" not in str(caught.value)
+
+
+def test_decisions_of_one_service() -> None:
+    cache = botocache_context(cache="memory://")
+    assert {each.service for each in cache.decisions("sts")} == {"sts"}

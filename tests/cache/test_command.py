@@ -148,6 +148,16 @@ def test_a_bad_url_is_told() -> None:
     assert "password" not in found.output
 
 
+def test_a_server_that_is_not_there_is_no_empty_cache() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{unused.getsockname()[1]}"
+        for command in ("stats", "ls", "clear"):
+            found = run(command, url)
+            assert (found.exit_code, found.output.count("\n")) == (1, 1), found.output
+            assert url in found.output
+
+
 def test_policy() -> None:
     shown = run("policy", "secretsmanager", "kinesis")
     assert shown.exit_code == 0, shown.output

@@ -7,6 +7,7 @@ Where replies are kept: a file, the memory, a server, or a mapping of the user's
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "responses.sqlite3"  # in a folder
 _FILE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
+_URLS = "sqlite:///, memory://, redis(s)://"
+_NO_PATH = re.compile(r"(sqlite|memory|rediss?):", re.IGNORECASE)  # a URL without its slashes
 
 Where = str | os.PathLike[str] | MutableMapping[Any, Any]
 
@@ -43,6 +46,8 @@ def open_store(where: Where, *, max_entries: int, max_bytes: int | None = None) 
         raise InvalidOptionError("cache", type(where).__name__, "a path, a URL or a MutableMapping")
     text = os.fspath(where)
     scheme = text.partition("://")[0].lower() if "://" in text else ""
+    if not scheme and (found := _NO_PATH.match(text)):
+        raise InvalidOptionError("cache", f"{found.group()}...", _URLS)
     if scheme in ("", "sqlite"):
         return _open_sqlite(_path_of(text) if scheme else text, max_entries, max_bytes)
     if scheme == "memory":
@@ -54,7 +59,7 @@ def open_store(where: Where, *, max_entries: int, max_bytes: int | None = None) 
 
         return RedisStore(text, max_entries=max_entries, max_bytes=max_bytes)
     # Not the whole of it: there may be a password in it.
-    raise InvalidOptionError("cache", f"{scheme}://...", "sqlite:///, memory://, redis(s)://")
+    raise InvalidOptionError("cache", f"{scheme}://...", _URLS)
 
 
 def _path_of(url: str) -> str:
