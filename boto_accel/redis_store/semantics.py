@@ -55,8 +55,8 @@ def precondition_failed(condition: str) -> Refusal:
 
 
 def not_implemented(header: str = "") -> Refusal:
-    text = "A header you provided implies functionality that is not implemented."
     if header:
+        text = f"A header you provided implies functionality that is not implemented: {header}"
         return Refusal("NotImplemented", 501, text, Header=header)
     return Refusal("NotImplemented", 501, "This operation is not implemented on Redis.")
 

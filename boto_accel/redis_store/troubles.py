@@ -8,7 +8,7 @@ What redis-py raises, as botocore says it. The one place where the two meet.
 | password, ACL                                | ClientError AccessDenied, 403                |
 | OOM                                          | ClientError SlowDown, 503                    |
 | LOADING, READONLY, CLUSTERDOWN, TRYAGAIN, …  | ClientError ServiceUnavailable, 503          |
-| MOVED, of a URL that is not of a cluster     | ClientError InvalidRequest, 400              |
+| MOVED and others, of a URL of another kind   | ClientError InvalidRequest, 400              |
 | another error                                | ClientError InternalError, 500               |
 
 What is tried again is for the client's retry handlers to say (`retrying.py`).
@@ -35,6 +35,12 @@ from boto_accel.redis_store.urls import Address
 
 # What a script says that looks for a key of its slot which has been moved to another node already.
 _ON_THE_WAY = "access a non local key"
+# What a server says to which the URL does not fit: what would do is in endpoint_url.
+_UNFIT = {
+    "Cluster mode is not enabled": "This server is of no cluster; use redis:// in endpoint_url.",
+    "DB index": "This server has no database of the number in endpoint_url.",
+    "unknown command": "This server lacks a command; is it what endpoint_url says that it is?",
+}
 _WORD = re.compile(r"[A-Z]{2,20}\b")
 
 
@@ -52,6 +58,11 @@ def translated(error: BaseException, address: Address) -> BotoCoreError | Refusa
     for each in _chain(error):
         if isinstance(each, ssl.SSLError):
             return SSLError(endpoint_url=address.shown, error=each)
+    for said, text in _UNFIT.items():
+        if isinstance(error, redis.ResponseError | redis.RedisClusterException) and said in str(
+            error
+        ):
+            return Refusal("InvalidRequest", 400, text)
     match error:
         case DamagedError():
             return Refusal("InternalError", 500, "A key of Redis is no record of this store.")

@@ -144,6 +144,30 @@ def test_a_node_of_a_cluster_that_is_asked_alone(cluster: str, flavour: str) -> 
         ask_every_node(s3)
 
 
+def test_what_the_url_says_and_the_server_is_not(own_valkey: Start, flavour: str) -> None:
+    """It is no refused connection, and is not tried again."""
+    url = own_valkey().url
+    for given, said in (
+        (f"{url}/99", "no database of the number"),
+        (url.replace("redis:", "redis+cluster:"), "use redis://"),
+        (f"{url.replace('redis:', 'redis+sentinel:')}/name", "lacks a command"),
+    ):
+        with on_redis(flavour, given) as s3, pytest.raises(ClientError, match=said) as caught:
+            s3("list_buckets")
+        assert caught.value.response["Error"]["Code"] == "InvalidRequest"
+        assert caught.value.response["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with (
+        on_redis("sync", f"redis+embedded://local{file}") as s3,
+        pytest.raises(InvalidOptionError, match="a folder"),
+    ):
+        s3("list_buckets")
+
+
 def ask_every_node(s3: Caller) -> None:
     for number in range(64):  # the name of a bucket is a part of what is hashed
         s3("delete_objects", Bucket=f"b{number}", Delete={"Objects": [{"Key": "k"}]})
