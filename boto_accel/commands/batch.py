@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from boto_accel.commands.endpoint import endpoint
 from boto_accel.errors import BotoAccelError
 
 WHERE = click.argument("where", metavar="s3://BUCKET/PREFIX/")
@@ -29,7 +30,7 @@ def command() -> None:
 def _connected(function: Callable[..., None]) -> Callable[..., None]:
     """With the options of a client, and its errors as messages."""
 
-    @click.option("--endpoint", help="URL of an S3 that is not AWS's.")
+    @endpoint("Another S3 than AWS.")
     @click.option("--region", help="Region.")
     @click.option("--profile", help="Profile of the AWS configuration.")
     @wraps(function)
@@ -190,7 +191,13 @@ def compact(client: Any, where: str, max_bytes: int, as_json: bool) -> None:
 
 @command.command()
 @WHERE
-@click.option("--price", type=float, default=0.005, show_default=True, help="Of 1,000 PutObject.")
+@click.option(
+    "--price",
+    type=click.FloatRange(0),
+    default=0.005,
+    show_default=True,
+    help="Of 1,000 PutObject.",
+)
 @AS_JSON
 @_connected
 def savings(client: Any, where: str, price: float, as_json: bool) -> None:

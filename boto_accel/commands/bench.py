@@ -18,6 +18,7 @@ from boto_accel.bench.measure import Pace
 from boto_accel.bench.report import make_report
 from boto_accel.bench.runner import Outcome, Settings, engines_of, run
 from boto_accel.bench.table import print_cases, print_report
+from boto_accel.commands.endpoint import endpoint
 from boto_accel.errors import BotoAccelError
 
 ENGINES = ("direct", "aiohttp", "aiosonic")
@@ -40,9 +41,7 @@ QUICK_PACE = Pace(rounds=3, round_s=0.1)
     metavar="ENGINE|all",
     help=f"What moves the bytes of aiobotocore: {', '.join(ENGINES)}.",
 )
-@click.option(
-    "--endpoint", metavar="URL", help="An S3 of your own; written to under a prefix, and cleaned."
-)
+@endpoint("An S3 of your own; written to under a prefix, and cleaned.")
 @click.option("--bucket", help="An existing bucket there.")
 @click.option("--region", default="us-east-1", show_default=True, help="Its region.")
 @click.option("--ca", type=click.Path(exists=True, dir_okay=False), help="CA file to trust there.")

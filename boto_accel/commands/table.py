@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 from rich.table import Table as Shown
 
+from boto_accel.commands.endpoint import endpoint
 from boto_accel.errors import BotoAccelError
 
 DATABASE = click.argument("database", metavar="DATABASE")
@@ -43,19 +44,19 @@ def connected(function: Callable[..., None]) -> Callable[..., None]:
     """With the options that a client is made of; the command is handed the database."""
 
     @DATABASE
-    @click.option("--endpoint-url", metavar="URL", help="Another S3 than AWS.")
+    @endpoint("Another S3 than AWS.")
     @click.option("--profile", metavar="NAME", help="A profile of the AWS configuration.")
     @click.option("--region", metavar="NAME", help="The region of the bucket.")
     @wraps(function)
     def run(
         database: str,
-        endpoint_url: str | None,
+        endpoint: str | None,
         profile: str | None,
         region: str | None,
         **rest: Any,
     ) -> None:
         with _told():
-            function(_database(database, endpoint_url, profile, region), **rest)
+            function(_database(database, endpoint, profile, region), **rest)
 
     return run
 
@@ -72,7 +73,7 @@ def _told() -> Iterator[None]:
         raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
 
-def _database(name: str, endpoint_url: str | None, profile: str | None, region: str | None) -> Any:
+def _database(name: str, endpoint: str | None, profile: str | None, region: str | None) -> Any:
     from botocore.session import Session
 
     from boto_accel import Database
@@ -80,7 +81,7 @@ def _database(name: str, endpoint_url: str | None, profile: str | None, region: 
     session = Session(profile=profile)
     if region is not None:
         session.set_config_variable("region", region)
-    return Database(name, session=session, endpoint_url=endpoint_url)
+    return Database(name, session=session, endpoint_url=endpoint)
 
 
 @command.command()

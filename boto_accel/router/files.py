@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -27,8 +28,9 @@ def read_routes(path: Path) -> tuple[Mapping[str, Any], Any]:
     try:
         found = reader(path.read_text("utf-8"))
     except ValueError as error:
-        kind = type(error).__name__
-        raise InvalidOptionError("routes", str(path), f"a valid {path.suffix} ({kind})") from None
+        raise InvalidOptionError(
+            "routes", str(path), f"a valid {path.suffix}{_line(error)}"
+        ) from None
     if not isinstance(found, Mapping) or not ("mapping" in found) ^ ("profiles" in found):
         raise InvalidOptionError("routes", str(path), _FORM)
     unknown = set(found) - {"clients", "mapping", "profiles"}
@@ -36,6 +38,16 @@ def read_routes(path: Path) -> tuple[Mapping[str, Any], Any]:
         raise InvalidOptionError("routes", str(path), _FORM)
     mapping = found["mapping"] if "mapping" in found else found["profiles"]
     return found.get("clients", {}), mapping
+
+
+def _line(error: ValueError) -> str:
+    """Where the parser stopped. Of its message no more: it may quote the file."""
+    found = _LINE.search(str(error))
+    return f"; see line {found[1]}" if found else ""
+
+
+# As the json and tomllib of Python end their messages, and _read_yaml its own.
+_LINE = re.compile(r"\bline (\d+),? column \d+(?: \(char \d+\)|\))?\Z")
 
 
 def _read_toml(text: str) -> Any:
@@ -50,7 +62,9 @@ def _read_yaml(text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         # Its own message quotes the file.
-        raise ValueError(type(error).__name__) from None
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1} column {mark.column + 1}" if mark else ""
+        raise ValueError(where) from None
 
 
 def _optional(name: str) -> Any:

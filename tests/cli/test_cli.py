@@ -43,6 +43,22 @@ def test_version_is_told() -> None:
     assert ended.stdout.startswith("boto-accel, version ")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [("batch", "ls", "s3://b/x/"), ("table", "ls", "b"), ("bench", "--bucket", "b")],
+    ids=lambda arguments: arguments[0],
+)
+@pytest.mark.parametrize("option", ["--endpoint", "--endpoint-url"])
+def test_an_endpoint_that_is_no_url_is_a_usage_error(
+    arguments: tuple[str, ...], option: str
+) -> None:
+    pytest.importorskip("click")
+    pytest.importorskip("rich")
+    ended = run(*arguments, option, "localhost:9000")
+    assert ended.returncode == 2
+    assert "'localhost:9000' is no URL" in ended.stderr
+
+
 def test_an_unknown_command_is_a_usage_error() -> None:
     pytest.importorskip("click")
     pytest.importorskip("rich")

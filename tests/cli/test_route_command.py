@@ -71,3 +71,23 @@ def test_what_is_wrong_is_told(routes: str, tmp_path: Path) -> None:
     ended = run("route", "explain", str(wrong), "s3://b/k")
     assert ended.returncode == 1
     assert "'*'" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("r.json", '{"clients": {},\n"key": "hush" "hush"}'),
+        ("r.toml", '[clients]\nkey = "hush" "hush"\n'),
+        ("r.yaml", 'clients: {}\nkey: ["hush" "hush"\n'),
+    ],
+)
+def test_a_file_that_cannot_be_read_names_the_line(name: str, text: str, tmp_path: Path) -> None:
+    """And quotes nothing of it."""
+    if name == "r.yaml":
+        pytest.importorskip("yaml")
+    path = tmp_path / name
+    path.write_text(text)
+    ended = run("route", "explain", str(path), "s3://b/k")
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("see line 2\n")
+    assert "hush" not in ended.stderr
