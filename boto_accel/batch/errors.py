@@ -91,7 +91,7 @@ class BatchUploadError(BatchError):
 
     def __str__(self) -> str:
         return (
-            f"{self.batches} batches are still in the spool, nothing is lost; "
+            f"batches that are still in the spool: {self.batches}; nothing is lost; "
             f"uploading failed: {self.reason}"
         )
 

@@ -59,7 +59,8 @@ def read_match(given: Any, into: Any) -> tuple[Match, Purpose]:
     if not isinstance(several, list | tuple) or not several:
         raise InvalidOptionError("match", given, expected)
     found = [_URL.match(each) if isinstance(each, str) else None for each in several]
-    if not all(each is not None and each[2] for each in found):
+    # A key that ends with a slash is never batched, so such a pattern lacks its star.
+    if not all(each is not None and each[2] and not each[2].endswith("/") for each in found):
         raise InvalidOptionError("match", given, expected)
     pairs = [(each[1], each[2]) for each in found if each is not None]
     buckets = {bucket for bucket, _ in pairs}

@@ -42,7 +42,7 @@ _OF_UPLOADS = frozenset(
     "CreateMultipartUpload UploadPart ListParts AbortMultipartUpload WriteGetObjectResponse".split()
 )
 _LISTINGS = frozenset(["ListObjects", "ListObjectsV2"])
-_NOT_ENTERED = "the batch has not been entered"
+_NOT_ENTERED = "it is not in force; use `with`, or install()"
 _INSIDE = frozenset({Layer.ROUTE, Layer.CACHE, Layer.BATCH})
 LONGEST_PAUSE_S = 5  # seconds that a conditional put waits for the time of what it replaces
 

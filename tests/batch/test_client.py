@@ -82,13 +82,14 @@ def test_what_it_refuses(s3_server: MemoryS3, tmp_path: Path) -> None:
         ("storage_class", 3),
         ("upload_args", {"Body": b""}),
         ("client", "s3"),
+        ("match", "s3://events/raw/"),
         ("refresh_after", -1),
     ],
 )
 def test_wrong_options_are_named(tmp_path: Path, option: str, value: Any) -> None:
-    options = {"spool_dir": tmp_path / "spool", option: value}
+    options = {"match": "s3://events/raw/*", "spool_dir": tmp_path / "spool", option: value}
     with pytest.raises(InvalidOptionError, match=f"^{option}="):
-        batch_puts("s3://events/raw/*", "s3://events/batches/", **options)
+        batch_puts(into="s3://events/batches/", **options)
     assert not (tmp_path / "spool").exists()
 
 
