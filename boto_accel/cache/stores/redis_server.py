@@ -160,7 +160,8 @@ class _Kept:
     The client of one loop, held open by an asynchronous generator.
 
     A loop that ends closes its asynchronous generators, and so the client: `asyncio.run`,
-    `loop.shutdown_asyncgens`.
+    `loop.shutdown_asyncgens`. It may do so at any moment, also while `close` is about it, whose
+    task it has then cancelled, or does not wait for.
     """
 
     def __init__(self, address: Address) -> None:
@@ -169,6 +170,8 @@ class _Kept:
         self._turns = asyncio.Semaphore(address.most)
         self._holder = self._hold()
         self._closing: Any = None
+        self._ending = asyncio.Lock()
+        self._has_ended = False
         self.is_closed = False
 
     async def _hold(self) -> AsyncGenerator[None, None]:
@@ -176,7 +179,25 @@ class _Kept:
             yield
         finally:
             self.is_closed = True  # the loop may be the one that closes it
-            await self._client.aclose()
+            await self._end()
+
+    async def _end(self) -> None:
+        async with self._ending:
+            if self._has_ended:
+                return
+            self._has_ended = True
+            try:
+                await self._client.aclose()
+            except asyncio.CancelledError:
+                await self._disconnect()  # what was not come to
+                raise
+
+    async def _disconnect(self) -> None:
+        if self._address.is_cluster:
+            for nodes in ("nodes_cache", "startup_nodes"):
+                await self._client.nodes_manager.aclose(nodes)
+        else:
+            await self._client.connection_pool.disconnect()
 
     async def open(self) -> None:
         """Connects to nothing yet."""
@@ -200,7 +221,9 @@ class _Kept:
             self.is_closed = True
             for _ in range(self._address.most):
                 await self._turns.acquire()
-            await self._holder.aclose()
+            await self._end()
+            if not self._holder.ag_running:  # by the loop, which has waited for this
+                await self._holder.aclose()
 
     def close_soon(self) -> None:
         self._closing = asyncio.ensure_future(self.close())

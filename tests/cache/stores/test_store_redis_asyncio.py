@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from operator import methodcaller
@@ -96,6 +98,39 @@ async def test_what_is_closed_opens_again(open_store: Callable[[], RedisStore]) 
     await asyncio.sleep(0)
     await keeps(store.aio, b"key", b"again")
     await store.aio.close()
+
+
+@pytest.mark.parametrize("ends", ["asyncio.run", "a loop of its own"])
+def test_a_loop_may_end_while_it_closes(
+    url: str, ends: str, frozen_heap: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At whatever turn: all is closed, and nothing complains."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for turns in range(12):
+            (_run if ends == "asyncio.run" else _run_bare)(_close_soon(url, turns))
+            gc.collect()
+    assert [str(each.message) for each in seen] == []
+    assert caplog.messages == []
+
+
+async def _close_soon(url: str, turns: int) -> None:
+    store = RedisStore(url, max_entries=100)
+    await asyncio.gather(*(keeps(store.aio, b"%d" % each, b"x") for each in range(3)))
+    store.close()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+def _run(coroutine: Any) -> None:
+    asyncio.run(coroutine)
+
+
+def _run_bare(coroutine: Any) -> None:
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(coroutine)
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
 
 
 def test_no_connection_stays_on_the_server(own_valkey: Valkey) -> None:
