@@ -217,16 +217,20 @@ class _Kept:
 
     async def close(self) -> None:
         """When those who use it have done so; whoever comes from now on makes another one."""
-        if not self.is_closed:
-            self.is_closed = True
-            for _ in range(self._address.most):
-                await self._turns.acquire()
-            await self._end()
-            if not self._holder.ag_running:  # by the loop, which has waited for this
-                await self._holder.aclose()
+        self.close_soon()
+        await asyncio.shield(self._closing)
 
     def close_soon(self) -> None:
-        self._closing = asyncio.ensure_future(self.close())
+        if self._closing is None:
+            self.is_closed = True
+            self._closing = asyncio.ensure_future(self._close())
+
+    async def _close(self) -> None:
+        for _ in range(self._address.most):
+            await self._turns.acquire()
+        await self._end()
+        if not self._holder.ag_running:  # by the loop, which has waited for this
+            await self._holder.aclose()
 
 
 def _pipeline(client: Any, commands: Sequence[Command]) -> Any:

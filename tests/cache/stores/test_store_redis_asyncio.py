@@ -133,6 +133,21 @@ def _run_bare(coroutine: Any) -> None:
     loop.close()
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_closes_waits_for_a_close_that_has_begun(
+    open_store: Callable[[], RedisStore], turns: int
+) -> None:
+    """Such as that of `__exit__` within `__aexit__`."""
+    store = open_store()
+    await keeps(store.aio, b"key", b"x")
+    kept = store.aio.server._kept[asyncio.get_running_loop()]
+    store.close()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await store.aio.close()
+    assert kept._closing.done()
+
+
 def test_no_connection_stays_on_the_server(own_valkey: Valkey) -> None:
     url = f"{own_valkey.url}?{PATIENT}"
     store = RedisStore(url, max_entries=100)
