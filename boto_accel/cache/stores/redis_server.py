@@ -168,7 +168,7 @@ class _Kept:
         self._address = address
         self._client = address.make("redis.asyncio")
         self._turns = asyncio.Semaphore(address.most)
-        self._holder = self._hold()
+        self._holder: Any = self._hold()
         self._closing: Any = None
         self._ending = asyncio.Lock()
         self._has_ended = False
