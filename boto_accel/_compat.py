@@ -157,6 +157,22 @@ def redirect_cache_of(handler: Any) -> Mapping[str, str]:
         _missing(error)
 
 
+def session_cache_of(handler: Any) -> Any:
+    """The `S3ExpressIdentityCache`; *handler* is a method of `S3ExpressIdentityResolver`."""
+    try:
+        return handler.__self__._cache
+    except AttributeError as error:
+        _missing(error)
+
+
+def frozen_in(credentials: Any) -> Any:
+    """What `RefreshableCredentials` are frozen to now, without a look at when they expire."""
+    try:
+        return credentials._frozen_credentials
+    except AttributeError as error:
+        _missing(error)
+
+
 def parser_defaults_of(endpoint: Any) -> Mapping[str, Any]:
     """Arguments given to each response parser (the AWS CLI sets its own timestamp parser)."""
     try:

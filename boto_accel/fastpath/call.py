@@ -100,6 +100,10 @@ def prepare(plan: Plan, params: Mapping[str, Any], credentials: Any) -> Prepared
     endpoint = plan.resolver.find(params, credentials)
     if endpoint is None:
         return None
+    if endpoint.sessions is not None:
+        credentials = endpoint.sessions.credentials(params["Bucket"])
+        if credentials is None:
+            return None
     algorithm = variant.algorithm(params)
     learned = variant.proved.get((_compat.current_features(), algorithm, endpoint.marks))
     if learned is None:
@@ -149,21 +153,20 @@ def prepare_slowly(
     algorithm = variant.algorithm(params)
     key = (_compat.current_features(), algorithm, endpoint.marks)
     learned = variant.proved.get(key)
-    if learned is None:
-        learned = yield from _prove(
-            call_stock,
-            client,
-            plan,
-            variant,
-            Given(params, stocks, settled),
-            endpoint,
-            credentials,
-            algorithm,
-        )
-        if len(variant.proved) >= MOST_PROVED:
-            variant.proved.clear()
-        variant.proved[key] = learned
-        counts.count_proved()
+    sessions = endpoint.sessions
+    if sessions is not None:
+        credentials = sessions.credentials(params["Bucket"])
+    if learned is None or (sessions is not None and credentials is None):
+        given = Given(params, stocks, settled)
+        theirs = yield from _stocks_request(call_stock, client, plan, variant, given, endpoint)
+        if sessions is not None:
+            credentials = yield from sessions.learn(params["Bucket"])
+        if learned is None:
+            learned = _prove(variant, params, endpoint, credentials, algorithm, theirs)
+            if len(variant.proved) >= MOST_PROVED:
+                variant.proved.clear()
+            variant.proved[key] = learned
+            counts.count_proved()
     invocation_id = new_invocation_id()
     wire, body = variant.build(
         params, endpoint, credentials, algorithm, learned, _compat.signing_time(), invocation_id
@@ -195,36 +198,51 @@ def check_bucket(plan: Plan, params: Mapping[str, Any]) -> None:
                 raise Declined("parameters that botocore refuses") from None
 
 
-def _prove(
+def _stocks_request(
     call_stock: stock.Stock,
     client: Any,
     plan: Plan,
     variant: Variant,
     given: Given,
     endpoint: Endpoint,
-    credentials: Any,
-    algorithm: str | None,
-) -> Steps[str]:
-    """
-    Build this request beside stock's; what stock's alone can tell is returned.
-
-    Raises Declined where stock refuses the call, Different where the requests are not equal.
-    """
+) -> Steps[Any]:
+    """The request that stock would send. Raises Declined where it refuses the call."""
     place = Place(variant.given_body(given.params))
     try:
-        stocks = yield from stock.request_of(
-            call_stock, client, plan.operation, given.stocks, given.settled
+        return (
+            yield from stock.request_of(
+                call_stock, client, plan.operation, given.stocks, given.settled
+            )
         )
     except Exception as error:
+        if endpoint.sessions is not None:
+            raise StocksOwn(error) from None  # asked again, stock would ask S3 for a session again
         try:
             place.restore()  # it may have been in the middle of a checksum
         except Exception:
             raise StocksOwn(error) from None  # asked again, stock would send what is left
         raise Declined("parameters that botocore refuses") from None
+
+
+def _prove(
+    variant: Variant,
+    params: Mapping[str, Any],
+    endpoint: Endpoint,
+    credentials: Any,
+    algorithm: str | None,
+    stocks: Any,
+) -> str:
+    """
+    Build this request beside *stocks*; what stock's alone can tell is returned.
+
+    Raises Different where the requests are not equal.
+    """
     headers = proof.text_headers(stocks)
     learned = proof.learned_lines(headers)
+    if endpoint.signs and not proof.is_signed_by(headers, credentials):
+        raise Declined("credentials that were renewed meanwhile")
     wire, body = variant.build(
-        given.params,
+        params,
         endpoint,
         credentials,
         algorithm,

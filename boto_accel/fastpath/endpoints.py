@@ -26,14 +26,16 @@ from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath import compiled
 from boto_accel.fastpath.lanes.scalars import INVALID
+from boto_accel.fastpath.sessions import Sessions
 from boto_accel.fastpath.steps import Steps
 
 _SENT_AS_IT_IS = re.compile(r"[A-Za-z0-9_.\-~/!$&'()*+,;=:@]*").fullmatch
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9_.\-:\[\]]+").fullmatch  # no "bucket\\n", which rules let pass
 
 MOST_KEPT = 1024  # endpoints of one plan; beyond it they are forgotten all at once
+_EXPRESS = "v4-s3express"  # `S3ExpressAuth`
 SIGNERS = {
-    "standard": frozenset(("s3v4", "v4")),
+    "standard": frozenset(("s3v4", "v4", _EXPRESS)),
     "presign-url": frozenset(("s3-query", "s3v4-query")),
     "presign-post": frozenset(("s3-presign-post", "s3v4-presign-post")),
 }  # by signing type (RequestSigner.sign)
@@ -48,9 +50,10 @@ class Endpoint:
     headers: what the ruleset adds. version: of the signature, None for anonymous calls. signs:
     whether there is one. is_s3: whether it is S3's kind of version 4 (`S3SigV4Auth`). region,
     signing_name: of the credential scope. payload_signing: the `payload_signing_enabled` of the
-    context, None where the signer decides. marks: whether botocore's redirector learned the region,
-    and whether an account is known, which show in the User-Agent. context: what resolving put into
-    the request context.
+    context, None where the signer decides. sessions: those whose credentials
+    sign, None where the client's own do. marks: whether botocore's redirector learned the region,
+    and whether an account is known, which show in the User-Agent; and whether there are sessions.
+    context: what resolving put into the request context.
     """
 
     url: str
@@ -65,7 +68,8 @@ class Endpoint:
     region: str
     signing_name: str
     payload_signing: bool | None
-    marks: tuple[bool, bool]
+    sessions: Sessions | None
+    marks: tuple[bool, bool, bool]
     context: Mapping[str, Any]
 
 
@@ -77,6 +81,7 @@ class Resolver:
         client: Any,
         operation_model: Any,
         redirects: Mapping[str, str],
+        sessions: Sessions | None = None,
         signing_type: str = "standard",
     ) -> None:
         self._operation_model = operation_model
@@ -84,6 +89,7 @@ class Resolver:
         self._signed_as = "PutObject" if signing_type == "presign-post" else operation_model.name
         self._signing_type = signing_type
         self._redirects = redirects
+        self._sessions = sessions
         self._kept: dict[Any, Endpoint] = {}
         self._prefix = HostPrefix(client, operation_model)
         read = Read(client, operation_model)
@@ -143,9 +149,17 @@ class Resolver:
         version = yield signer._choose_signer(self._signed_as, self._signing_type, context)
         if version is not UNSIGNED and version not in SIGNERS[self._signing_type]:
             raise Declined(f"signature version {version}")
+        sessions = self._sessions if version == _EXPRESS else None
+        if version == _EXPRESS and not (
+            sessions is not None
+            and context.get("signing", {}).get("signing_name") == "s3express"
+            and isinstance(params.get("Bucket"), str)
+        ):
+            raise Declined("S3 Express without a session")  # stock has an error for it
         redirected = params.get("Bucket") in self._redirects
         has_account = self._has_account and getattr(credentials, "account_id", None) is not None
-        endpoint = _endpoint(client, url, headers, context, version, (redirected, has_account))
+        marks = (redirected, has_account, sessions is not None)
+        endpoint = _endpoint(client, url, headers, context, version, sessions, marks)
         if len(self._kept) >= MOST_KEPT:
             self._kept.clear()
         self._kept[key] = endpoint
@@ -205,10 +219,9 @@ def _endpoint(
     headers: Mapping[str, str],
     context: dict[str, Any],
     version: Any,
-    marks: tuple[bool, bool],
+    sessions: Sessions | None,
+    marks: tuple[bool, bool, bool],
 ) -> Endpoint:
-    if (context.get("endpoint_properties") or {}).get("backend") == "S3Express":
-        raise Declined("S3 Express")
     signing = context.get("signing", {})
     if not signing.keys() <= {"region", "signing_name", "disableDoubleEncoding"}:
         raise Declined("an unusual signing context")
@@ -234,10 +247,11 @@ def _endpoint(
         headers=dict(headers),
         version=version if signs else None,
         signs=signs,
-        is_s3=version == "s3v4",
+        is_s3=version in ("s3v4", _EXPRESS),
         region=region or "",
         signing_name=signing_name,
         payload_signing=context.get("payload_signing_enabled"),
+        sessions=sessions,
         marks=marks,
         context={
             key: context[key]

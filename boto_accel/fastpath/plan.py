@@ -21,6 +21,7 @@ from boto_accel.fastpath.endpoints import SIGNERS, Endpoint, Resolver
 from boto_accel.fastpath.lanes import ec2, json, query, rest, rest_json, rest_xml, rpc_v2_cbor
 from boto_accel.fastpath.refusals import Refusals
 from boto_accel.fastpath.replies import Answers
+from boto_accel.fastpath.sessions import Sessions
 from boto_accel.fastpath.variant import Variant
 
 MOST_VARIANTS = 256  # sets of parameter names that one plan remembers
@@ -90,7 +91,9 @@ class Plan:
         )
         self.context = self._context(client)
         self.defaults = handlers.defaults(model, self.context.get("client_config"))
-        self.resolver = Resolver(client, model, handlers.redirects(), self.signing_type)
+        self.resolver = Resolver(
+            client, model, handlers.redirects(), handlers.sessions(), self.signing_type
+        )
         self.answers = Answers(client, model, lane, handlers)
         self.refusals = Refusals(client, model, handlers, self.answers.reader.ids)
         self._variants: dict[tuple[str, ...], Variant] = {}
@@ -242,6 +245,12 @@ class Handlers:
             ):
                 defaults[mode_member] = "ENABLED"
         return defaults
+
+    def sessions(self) -> Sessions | None:
+        for handler in self._of["before-sign"]:
+            if (eligibility.name_of(handler) or "").endswith("resolve_s3express_identity"):
+                return Sessions(_compat.session_cache_of(handler))
+        return None
 
     def redirects(self) -> Mapping[str, str]:
         for handler in self._endpoint:

@@ -52,6 +52,11 @@ def learned_lines(headers: dict[str, str]) -> str:
     return "".join([f"{name}: {rest.plain_header(value)}\r\n" for name, value in learned])
 
 
+def is_signed_by(headers: Mapping[str, str], credentials: Any) -> bool:
+    """Whether stock signed with *credentials*, and not with others that it got just then."""
+    return f" Credential={credentials.access_key}/" in headers.get("authorization", "")
+
+
 def compare_requests(ours: Wire, our_body: Body | None, stocks: Any) -> None:
     """Raises Different at the first difference of *ours* to stock's prepared request."""
     if ours.method != stocks.method:

@@ -385,15 +385,19 @@ class Variant:
         """
         Add the headers that are signed; the lines of all of them and of Authorization.
 
-        Source: `SigV4Auth.add_auth`, `S3SigV4Auth._modify_request_before_signing`.
+        Source: `SigV4Auth.add_auth`, `_modify_request_before_signing` of it and of its children
+        `S3SigV4Auth` and `S3ExpressAuth`.
         """
         headers = draft.headers
         headers["X-Amz-Date"] = timestamp
-        if credentials.token:
-            headers["X-Amz-Security-Token"] = rest.plain_header(credentials.token)
+        token = rest.plain_header(credentials.token) if credentials.token else ""
+        if token and endpoint.sessions is None:
+            headers["X-Amz-Security-Token"] = token
         path = draft.path
         if endpoint.is_s3:
             headers["X-Amz-Content-SHA256"] = payload_hash
+            if endpoint.sessions is not None:
+                headers["x-amz-s3session-token"] = token
         else:
             path = sigv4.canonical_path(path)
             if endpoint.payload_signing is False:

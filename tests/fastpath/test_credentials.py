@@ -8,7 +8,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from botocore.credentials import RefreshableCredentials
+from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import NoCredentialsError
 
 from boto_accel import accelerate, explain
@@ -104,6 +104,36 @@ def test_a_session_token_is_sent_and_signed(
     assert fast == stock
     assert dict(fast.requests[0].headers)[b"x-amz-security-token"] == b"to/ken+=="
     assert (stats.fast, stats.fallback) == (1, 0)
+
+
+def test_credentials_that_are_renewed_while_a_call_is_proved(
+    capture: Callable[..., CaptureServer],
+) -> None:
+    """Such a call proves nothing, and nothing against the plan: the next one proves it."""
+    server = capture(http_answer(200))
+    frozen: list[ReadOnlyCredentials] = []
+
+    class Renewed(Credentials):
+        renews = True
+
+        def get_frozen_credentials(self) -> ReadOnlyCredentials:
+            if self.renews:
+                frozen.append(ReadOnlyCredentials(f"AKIA{len(frozen)}", "secret", None))
+            return frozen[-1]
+
+    session = botocore.session.Session()
+    session._credentials = Renewed("AKIA", "secret")
+    s3 = session.create_client("s3", region_name="us-east-1", endpoint_url=server.endpoint_url)
+    try:
+        with accelerate() as patch:
+            s3.head_object(Bucket="b", Key="k")
+            assert patch.stats.reasons == {"credentials that were renewed meanwhile": 1}
+            session._credentials.renews = False
+            s3.head_object(Bucket="b", Key="k")
+    finally:
+        s3.close()
+    assert (patch.stats.fast, patch.stats.retired) == (1, 0)
+    assert len(server.requests) == 2
 
 
 def test_no_credentials(capture: Callable[..., CaptureServer], monkeypatch: Any) -> None:
