@@ -138,7 +138,8 @@ def test(cell: Cell, arguments: list[str]) -> tuple[int, str]:
     """pytest's status (5, no tests collected, is a failure as any other) and its last line."""
     # Each cell has its own cache: two versions would take turns in spoiling a shared one.
     cache = f"cache_dir={cell.folder}/.pytest_cache"
-    command = [python_of(cell.folder), "-m", "pytest", "-n", "auto", "-o", cache, *arguments]
+    workers = ["-n", "auto", "--dist", "worksteal"]
+    command = [python_of(cell.folder), "-m", "pytest", *workers, "-o", cache, *arguments]
     last = ""
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
