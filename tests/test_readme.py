@@ -65,7 +65,7 @@ COMMANDS = [
     line.partition("#")[0].strip()
     for block in BLOCKS
     if block.language == "sh"
-    for line in block.text.splitlines()
+    for line in block.text.replace("\\\n", " ").splitlines()
     if line.startswith("boto-accel ")
 ]
 

@@ -111,6 +111,15 @@ def test_the_figures_of_the_readme_are_those_of_the_reports() -> None:
     assert ours - known == set()
 
 
+def test_the_figures_of_the_page_of_batches_are_those_of_its_report() -> None:
+    made = tool("benchmark_page")
+    page = (DOCS / "batch.md").read_text("utf-8")
+    for result in made.read(DOCS / "measured" / "batched.json")["results"]:
+        stock, fast = result["stock"], result["fast"]
+        row = f"| {stock['cpu_us']:,.1f} | {fast['cpu_us']:,.1f} | {result['cpu_ratio']:.1f}x |"
+        assert f"{row} {fast['per_second']:,.0f} |" in page
+
+
 def test_the_compatibility_table_has_the_floors_of_setup_cfg() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", "utf-8")
