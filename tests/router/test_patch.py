@@ -278,6 +278,13 @@ def test_wrong_clients(clients: Any, mapping: Any, named: str) -> None:
     assert "hush" not in str(raised.value)
 
 
+def test_an_operation_that_is_none() -> None:
+    """Calls would go on to where they went without the patch."""
+    with pytest.raises(InvalidOptionError, match=r"^operations='getobjekt'"):
+        route_s3({}, [DEFAULT], operations=["get_objekt", "head_object"])
+    route_s3({}, [DEFAULT], operations=["GetObject", "list_objects_v2"])
+
+
 def test_a_variable_that_is_not_there(made: Stores) -> None:
     far = {"endpoint_url": made.far.endpoint_url, "region_name": "${NO_SUCH_VARIABLE}"}
     near = make_client("sync", "s3", **made.near.client_options)
