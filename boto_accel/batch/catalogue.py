@@ -23,6 +23,8 @@ from boto_accel.batch.index import Entry, Index
 APPLICATION_ID = 0x62616261  # "baba"
 VERSION = 1
 PAGE = 1000  # rows that are read at once
+_OTHER = "it is a database of something else, or of a later release"
+_MAGIC = b"SQLite format 3\0"  # SQLite's "Database File Format", 1.3.1
 
 _SCHEMA = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -65,6 +67,16 @@ class Batch(NamedTuple):
     batch: str
     length: int
     entries: int
+
+
+def is_of_something_else(path: Path) -> bool:
+    """Whether a file of the user's is no database: it is no damaged one, to be made anew."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(len(_MAGIC))
+    except OSError:
+        return False  # it is not there; or what is wrong is said where it is opened
+    return begins not in (b"", _MAGIC)
 
 
 class Catalogue:
@@ -115,6 +127,7 @@ class Catalogue:
 
     def _check(self, connection: sqlite3.Connection, place: str) -> None:
         connection.execute("PRAGMA trusted_schema = OFF")
+        self._refuse_another(connection)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # a copy: consistent, if not the latest
         connection.execute("BEGIN IMMEDIATE")
@@ -127,13 +140,23 @@ class Catalogue:
             connection.execute("INSERT INTO state VALUES ('place', ?)", (place,))
         elif known != (APPLICATION_ID, VERSION):
             connection.execute("ROLLBACK")
-            reason = "it is a database of something else, or of a later release"
-            raise SpoolError(str(self._path), reason)
+            raise SpoolError(str(self._path), _OTHER)
         connection.execute("COMMIT")
         connection.execute("SELECT key, batch FROM newest LIMIT 1").fetchone()
         found = connection.execute("SELECT value FROM state WHERE name = 'place'").fetchone()
         if found is None or found[0] != place:
             raise SpoolError(str(self._path), f"it is of {found and found[0]}, not of {place}")
+
+    def _refuse_another(self, connection: sqlite3.Connection) -> None:
+        """
+        Before anything is written to it, the journal mode included.
+
+        Tables first, then whose they are: ours come in one transaction, which may end in between.
+        """
+        has_tables = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        known = _pragma(connection, "application_id")
+        if known != APPLICATION_ID and (known or has_tables):
+            raise SpoolError(str(self._path), _OTHER)
 
     def close(self) -> None:
         with self._lock:

@@ -70,7 +70,9 @@ def make_options(
     if on_full not in ("wait", "raise"):
         raise InvalidOptionError("on_full", on_full, "'wait' or 'raise'")
     if client is not None and (not isinstance(client, BaseClient) or _compat.is_async(client)):
-        raise InvalidOptionError("client", type(client).__name__, "a client of botocore or boto3")
+        raise InvalidOptionError(
+            "client", type(client).__name__, "a client of botocore or boto3, not of aiobotocore"
+        )
     return Options(
         purpose,
         Bounds(max_bytes, max_count, float(max_delay), spool_max_bytes),

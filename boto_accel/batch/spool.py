@@ -277,7 +277,15 @@ def _make_folder(folder: Path) -> None:
     if found.st_uid != os.geteuid():
         raise SpoolError(str(folder), "it belongs to another user")
     if stat.S_IMODE(found.st_mode) & 0o077:
+        _check_own(folder)
         os.chmod(folder, 0o700)
+
+
+def _check_own(folder: Path) -> None:
+    """Where others keep files, as in the folder for temporary ones, they are not shut out."""
+    held = set(os.listdir(folder))
+    if "spool.json" not in held and held - {"lock", "lost+found"}:
+        raise SpoolError(str(folder), "there are other files in it; give a folder of its own")
 
 
 def _lock(folder: Path) -> int:

@@ -7,10 +7,12 @@ import json
 import logging
 import multiprocessing
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from boto_accel.batch.errors import (
     WriterClosed,
 )
 from boto_accel.batch.recovery import recover
+from boto_accel.errors import InvalidOptionError
 from tests.batch.memory import MemoryS3, entries_of, is_index, is_tar
 from tests.servers.recorded import Recorded
 from tests.servers.steps import Answer, Reset, Sleep, http_answer
@@ -375,6 +378,45 @@ def test_a_spoilt_catalogue_is_made_anew(s3_server: MemoryS3, tmp_path: Path) ->
             (tmp_path / "spool" / "catalogue.sqlite").write_bytes(data)
             with batch_at(tmp_path):
                 assert read(client, "a") == b"abc"
+
+
+@pytest.mark.parametrize("held", [[], ["lost+found"], ["lock", "spool.json"], ["mine"]])
+def test_a_folder_that_others_use_is_no_spool(tmp_path: Path, held: list[str]) -> None:
+    """It would be closed for them. One that was made for it is, whatever its mode."""
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    folder.chmod(0o755)
+    if "spool.json" in held:
+        with batch_at(tmp_path):
+            pass
+        folder.chmod(0o755)
+    for name in held:
+        (folder / name).touch()
+    if held == ["mine"]:
+        with pytest.raises(SpoolError, match="other files"), batch_at(tmp_path):
+            pass
+        assert folder.stat().st_mode & 0o777 == 0o755
+        assert os.listdir(folder) == held
+    else:
+        with batch_at(tmp_path):
+            assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_of_somebody_else_is_no_catalogue(s3_server: MemoryS3, tmp_path: Path) -> None:
+    """It is left as it is, whether it is a database or not."""
+    text, database = tmp_path / "text", tmp_path / "database"
+    text.write_text("mine")
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+    with s3_server.client() as client:
+        for path, error in ((text, InvalidOptionError), (database, SpoolError)):
+            with pytest.raises(error, match=path.name):
+                BatchReader(client, "s3://events/batches/", catalogue=path)
+    assert text.read_text() == "mine"
+    assert sorted(tmp_path.iterdir()) == [database, text]
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
 def test_a_spoilt_object_is_an_error_and_no_answer(s3_server: MemoryS3, tmp_path: Path) -> None:
