@@ -12,7 +12,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
 
@@ -155,6 +156,7 @@ class AsyncWire:
         self._address = address
         self._settings = settings
         self._free: list[tuple[Any, float]] = []
+        self._is_closed = False
         self._make: Any = None
         self._response_error: Any = import_module("redis.exceptions").ResponseError
 
@@ -169,6 +171,8 @@ class AsyncWire:
             raise
         finally:
             self._free.append((connection, time.monotonic()))
+            if self._is_closed:
+                await self.close()
 
     async def many(self, commands: Sequence[Command]) -> list[Any]:
         connection = await self._take()
@@ -180,6 +184,8 @@ class AsyncWire:
             raise
         finally:
             self._free.append((connection, time.monotonic()))
+            if self._is_closed:
+                await self.close()
 
     async def _read(self, connection: Any) -> Any:
         try:
@@ -194,18 +200,32 @@ class AsyncWire:
             return self._make()
         connection, used = self._free.pop()
         if time.monotonic() - used > _FRESH_S:
-            try:
-                stale = await connection.can_read_destructive()
-            except Exception:
-                stale = True
-            if stale:
-                await connection.disconnect(nowait=True)
+            await _disconnect_stale(connection)
         return connection
 
     async def close(self) -> None:
+        """Close what is idle; what is in use is closed by who gives it back."""
+        self._is_closed = True
         free, self._free = self._free, []
-        for connection, _ in free:
-            await connection.disconnect()
+        try:
+            for connection, _ in free:
+                await connection.disconnect()
+        finally:
+            for connection, _ in free:  # where it is cancelled, those that it has not come to
+                await connection.disconnect(nowait=True)
+
+
+async def _disconnect_stale(connection: Any) -> None:
+    has_can_read = hasattr(connection, "can_read")  # redis-py 8, which deprecates the other
+    is_stale = True
+    try:
+        look = connection.can_read if has_can_read else connection.can_read_destructive
+        is_stale = await look()
+    except Exception:
+        pass
+    finally:  # where it is cancelled, too
+        if is_stale:
+            await connection.disconnect(nowait=True)
 
 
 class ClientWire:
@@ -259,28 +279,39 @@ class AsyncClientWire:
         self._address = address
         self._settings = settings
         self._client: Any = None
+        self._users = 0
+        self._is_closed = False
 
     async def execute(self, *command: Any) -> Any:
-        try:
-            return await self._made().execute_command(*command)
-        except AttributeError as error:
-            raise _closed_by_another(error) from error
+        async with self._used() as client:
+            return await client.execute_command(*command)
 
     async def many(self, commands: Sequence[Command]) -> list[Any]:
-        pipe = self._made().pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
-        try:
+        async with self._used() as client:
+            pipe = client.pipeline(transaction=False)
+            for command in commands:
+                pipe.execute_command(*command)
             return _as_values(await pipe.execute(raise_on_error=False))
-        except AttributeError as error:
-            raise _closed_by_another(error) from error
 
-    def _made(self) -> Any:
+    @asynccontextmanager
+    async def _used(self) -> AsyncIterator[Any]:
         if self._client is None:
             self._client = make_client("redis.asyncio", self._address, self._settings)
-        return self._client
+        self._users += 1
+        try:
+            yield self._client
+        except AttributeError as error:
+            raise _closed_by_another(error) from error
+        finally:
+            self._users -= 1
+            if self._is_closed:
+                await self.close()
 
     async def close(self) -> None:
+        """At once, or when nobody uses it any more."""
+        self._is_closed = True
+        if self._users:
+            return
         client, self._client = self._client, None
         if client is None:
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import gc
 import io
 import os
 import stat
@@ -11,7 +12,9 @@ import subprocess
 import sys
 import time
 import tracemalloc
+import warnings
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +22,14 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ResponseStreamingError
 from botocore.stub import Stubber
-from redis import Redis
+from redis import Redis, RedisCluster
 
 from boto_accel import accelerate, botocache_context, redis_s3
+from boto_accel.redis_store import wires
+from boto_accel.redis_store.state import state_of
 from tests.fastpath.callers import Caller, open_caller
 from tests.redis_store.test_failures import on_redis
+from tests.servers.clients import make_client
 from tests.servers.valkey import Valkey
 
 MIB = 1024 * 1024
@@ -249,6 +255,86 @@ def test_connections_are_bounded_and_close_with_their_client(
         assert before < connections(redis) <= before + 3
     while connections(redis) > before:
         time.sleep(0.01)  # the server has yet to see that they are closed
+
+
+@pytest.mark.aiobotocore
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("kind", ["valkey", "cluster"])
+def test_what_is_in_use_is_closed_after_its_client(
+    request: pytest.FixtureRequest, kind: str, together: bool, frozen_heap: None
+) -> None:
+    """Such as the commands of tasks that were cancelled, whose answers come later."""
+    waiting = ("BLPOP", "later", 0)
+    server = request.getfixturevalue(kind)
+    url = server.url if kind == "valkey" else server
+    redis = (Redis if kind == "valkey" else RedisCluster).from_url(url.replace("+cluster", ""))
+
+    async def run() -> None:
+        async with make_client("async", "s3", endpoint_url=url) as client:
+            await client.list_buckets()
+            link = state_of(client).link(client)
+            asked = link.many([waiting]) if together else link.execute(*waiting)
+            task = asyncio.ensure_future(asked)
+            await asyncio.sleep(0)  # it has taken the connection
+        redis.rpush("later", "x")
+        await task
+
+    with closing(redis), redis_s3(), warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        asyncio.run(run())
+        gc.collect()
+    assert [str(each.message) for each in seen] == []
+
+
+@pytest.mark.aiobotocore
+def test_a_call_that_is_cancelled_leaves_nothing_open(
+    valkey: Valkey, monkeypatch: pytest.MonkeyPatch, frozen_heap: None
+) -> None:
+    """At whatever turn: while it looks at a connection that was idle, too."""
+    monkeypatch.setattr(wires, "_FRESH_S", -1.0)
+
+    async def run() -> None:
+        async with make_client("async", "s3", endpoint_url=valkey.url) as client:
+            link = state_of(client).link(client)
+            for turns in range(1, 12):
+                await link.execute("PING")
+                task = asyncio.ensure_future(link.execute("PING"))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    with redis_s3(), warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        asyncio.run(run())
+        gc.collect()
+    assert [str(each.message) for each in seen] == []
+
+
+@pytest.mark.aiobotocore
+def test_a_client_whose_closing_is_cancelled_leaves_nothing_open(
+    valkey: Valkey, frozen_heap: None
+) -> None:
+    """At whatever turn."""
+
+    async def run(turns: int) -> None:
+        async with make_client("async", "s3", endpoint_url=valkey.url) as client:
+            await asyncio.gather(*(client.list_buckets() for _ in range(3)))
+            link = state_of(client).link(client)
+            task = asyncio.ensure_future(link.close())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    with redis_s3(), warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for turns in range(1, 6):
+            asyncio.run(run(turns))
+            gc.collect()
+    assert [str(each.message) for each in seen] == []
 
 
 async def _puts(client: Any, number: int) -> None:
