@@ -15,6 +15,7 @@ loop. A child of a fork makes a link of its own (`state.py`).
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -59,13 +60,18 @@ def _with_text(script: Script, command: Command) -> Command:
 
 
 class Link:
-    """For threads. It closes when nobody holds it any more: its client, a call or a body."""
+    """
+    For threads. It closes when nobody holds it any more: its client, a call or a body.
+
+    By a finalizer, which comes before the sockets also where all of them are garbage at once.
+    """
 
     def __init__(self, address: Address, settings: Settings) -> None:
         wire = ClientWire if has_client(address) else Wire
         self._wire: Wire | ClientWire = wire(address, settings)
         self.execute = self._wire.execute
         self.many = self._wire.many
+        weakref.finalize(self, self._wire.close).atexit = False
 
     def run(self, script: Script, keys: Sequence[Any], args: Sequence[Any]) -> Any:
         command = call_of(script, keys, args)
@@ -85,9 +91,6 @@ class Link:
             if _is_missing(each):
                 found[index] = self.execute(*_with_text(script, commands[index]))
         return found
-
-    def __del__(self) -> None:
-        self._wire.close()
 
 
 class AsyncLink:

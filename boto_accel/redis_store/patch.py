@@ -154,12 +154,12 @@ def _outcome(call: Call, state: ClientState, steps: Asking, retries: int) -> Ste
     try:
         reply: Reply = yield from steps
         return answer_of(call.operation, reply, retries)
+    except Refusal as refusal:  # kept in no variable: it would be in a cycle with this frame
+        return error_of(call.operation, refusal, retries)
     except TroubleError as trouble:
         failure: Exception = trouble.error
     except DamagedError as damaged:
         failure = translated(damaged, state.address)
-    except Refusal as refusal:
-        failure = refusal
     if isinstance(failure, Refusal):
         return error_of(call.operation, failure, retries)
     return failure

@@ -13,8 +13,9 @@ import sys
 import time
 import tracemalloc
 import warnings
-from collections.abc import Callable
-from contextlib import closing, suppress
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -255,6 +256,26 @@ def test_connections_are_bounded_and_close_with_their_client(
         assert before < connections(redis) <= before + 3
     while connections(redis) > before:
         time.sleep(0.01)  # the server has yet to see that they are closed
+
+
+def test_a_refusal_keeps_no_connection(valkey: Valkey) -> None:
+    """Not until the collector comes: what is raised is in no cycle with who has raised it."""
+    with redis_s3(), disabled_collector():
+        with make_client("sync", "s3", endpoint_url=valkey.url) as s3:
+            s3.create_bucket(Bucket="one")
+            with pytest.raises(ClientError):
+                s3.get_object(Bucket="one", Key="none")
+            link = weakref.ref(state_of(s3).link(s3))
+        assert link() is None
+
+
+@contextmanager
+def disabled_collector() -> Iterator[None]:
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @pytest.mark.aiobotocore
