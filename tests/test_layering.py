@@ -45,28 +45,6 @@ PURE = {
         "urls.py",
     ),
 }
-NOT_IN_PURE = frozenset(
-    [
-        "aiobotocore",
-        "asyncio",
-        "boto3",
-        "botocore",
-        "http",
-        "redis",
-        "select",
-        "selectors",
-        "socket",
-        "sqlite3",
-        "ssl",
-        "subprocess",
-        "threading",
-        "time",
-        "urllib3",
-    ]
-)
-
-# Without I/O, though they may know botocore: they compile its models, or bytes that others move.
-WITHOUT_IO = ("fastpath/lanes/*.py", "fastpath/transport/http1.py")
 NOT_WITHOUT_IO = frozenset(
     [
         "asyncio",
@@ -80,6 +58,10 @@ NOT_WITHOUT_IO = frozenset(
         "threading",
     ]
 )
+NOT_IN_PURE = NOT_WITHOUT_IO | {"aiobotocore", "boto3", "botocore", "http", "time", "urllib3"}
+
+# Without I/O, though they may know botocore: they compile its models, or bytes that others move.
+WITHOUT_IO = ("fastpath/lanes/*.py", "fastpath/transport/http1.py")
 
 # The libraries that are patched, and whose private attributes are theirs.
 FOREIGN = ("botocore", "aiobotocore", "boto3", "aioboto3", "s3transfer")

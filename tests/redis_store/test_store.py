@@ -270,6 +270,16 @@ def test_a_refusal_keeps_no_connection(valkey: Valkey) -> None:
 
 
 @contextmanager
+def nothing_left_open() -> Iterator[None]:
+    """Nor is anything else to complain of, when the collector has come."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        yield
+        gc.collect()
+    assert [str(each.message) for each in seen] == []
+
+
+@contextmanager
 def disabled_collector() -> Iterator[None]:
     gc.disable()
     try:
@@ -300,11 +310,8 @@ def test_what_is_in_use_is_closed_after_its_client(
         redis.rpush("later", "x")
         await task
 
-    with closing(redis), redis_s3(), warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
+    with closing(redis), redis_s3(), nothing_left_open():
         asyncio.run(run())
-        gc.collect()
-    assert [str(each.message) for each in seen] == []
 
 
 @pytest.mark.aiobotocore
@@ -326,11 +333,8 @@ def test_a_call_that_is_cancelled_leaves_nothing_open(
                 with suppress(asyncio.CancelledError):
                     await task
 
-    with redis_s3(), warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
+    with redis_s3(), nothing_left_open():
         asyncio.run(run())
-        gc.collect()
-    assert [str(each.message) for each in seen] == []
 
 
 @pytest.mark.aiobotocore
@@ -350,12 +354,9 @@ def test_a_client_whose_closing_is_cancelled_leaves_nothing_open(
             with suppress(asyncio.CancelledError):
                 await task
 
-    with redis_s3(), warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter("always")
+    with redis_s3(), nothing_left_open():
         for turns in range(1, 6):
             asyncio.run(run(turns))
-            gc.collect()
-    assert [str(each.message) for each in seen] == []
 
 
 async def _puts(client: Any, number: int) -> None:

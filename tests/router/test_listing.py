@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from boto_accel import route_s3
 from boto_accel.router.rules import Rules, parse_rules
 from tests.router.memory import MemoryStores, Store, Stored
+from tests.router.pages import next_page
 from tests.servers.clients import make_client
 
 URLS = {"near": "http://near.test", "far": "http://far.test", "third": "http://third.test"}
@@ -129,25 +130,13 @@ def test_pages_are_those_of_one_store(
                 assert _comparable(found, markers) == _comparable(expected, markers)
                 if not expected["IsTruncated"]:
                     break
-                here, there = _next(here, found, markers), _next(there, expected, markers)
+                here, there = next_page(here, found, markers), next_page(there, expected, markers)
 
 
 def _comparable(page: dict[str, Any], markers: list[str]) -> dict[str, Any]:
     """Tokens are each side's own."""
     own = {"ContinuationToken", "NextContinuationToken"} if "ContinuationToken" in markers else ()
     return {name: value for name, value in page.items() if name not in own}
-
-
-def _next(params: dict[str, Any], page: dict[str, Any], markers: list[str]) -> dict[str, Any]:
-    """What a paginator of botocore asks next. Source: `paginators-1.json` of S3."""
-    found = {name: value for name, value in params.items() if name not in markers}
-    for name in markers:
-        marker = page.get(f"Next{name}")
-        if marker is None and name == "Marker":
-            marker = page["Contents"][-1]["Key"]
-        if marker is not None:
-            found[name] = marker
-    return found
 
 
 def test_a_token_that_is_none_of_ours(clients: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from boto_accel import route_s3
 from boto_accel.router import copying
 from boto_accel.router.rules import parse_rules
 from tests.router.memory import MemoryStores, Refused, Store, Stored
+from tests.router.pages import next_page
 from tests.servers.clients import make_client
 
 RUNS = int(os.environ.get("BOTO_ACCEL_ROUTER_RUNS", "60"))
@@ -196,7 +197,7 @@ class Routed(RuleBasedStateMachine):
             assert _without(found, markers) == _without(expected, markers)
             if not expected["IsTruncated"]:
                 return
-            here, there = _next(here, found, markers), _next(there, expected, markers)
+            here, there = next_page(here, found, markers), next_page(there, expected, markers)
 
     @rule(bucket=names, prefix=prefixes, limit=st.integers(1, 4))
     def list_uploads(self, bucket: str, prefix: str, limit: int) -> None:
@@ -210,7 +211,7 @@ class Routed(RuleBasedStateMachine):
             found += [(each["Key"], each["UploadId"]) for each in page.get("Uploads", ())]
             if not page["IsTruncated"]:
                 break
-            params = _next(params, page, ["KeyMarker", "UploadIdMarker"])
+            params = next_page(params, page, ["KeyMarker", "UploadIdMarker"])
         assert sorted(found) == expected
         assert [key for key, _ in found] == [key for key, _ in expected]
 
@@ -305,18 +306,6 @@ def _without(page: dict[str, Any], markers: list[str]) -> dict[str, Any]:
     else:
         left_out = set()
     return {name: value for name, value in page.items() if name not in left_out}
-
-
-def _next(params: dict[str, Any], page: dict[str, Any], markers: list[str]) -> dict[str, Any]:
-    """What a paginator of botocore asks next."""
-    found = {name: value for name, value in params.items() if name not in markers}
-    for name in markers:
-        marker = page.get(f"Next{name}")
-        if marker is None and name == "Marker":
-            marker = page["Contents"][-1]["Key"]
-        if marker is not None:
-            found[name] = marker
-    return found
 
 
 _CLIENTS: dict[str, Any] = {}  # making one costs more than a run does

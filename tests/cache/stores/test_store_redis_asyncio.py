@@ -8,8 +8,8 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,16 @@ async def keeps(store: Any, key: bytes, payload: bytes) -> None:
     wanted = made(payload, "tag")
     assert await store.put(key, wanted, await store.ticket(["tag"]))
     assert await store.get(key) == wanted
+
+
+@asynccontextmanager
+async def cached(answer: Any, url: str, **options: Any) -> AsyncIterator[Any]:
+    """(a client, the cache, AWS), which answers with *answer*."""
+    async with AsyncExitStack() as stack:
+        client = await make_async_client(stack)
+        aws = stack.enter_context(Aws(answer))
+        cache = await stack.enter_async_context(botocache_context(cache=url, **options))
+        yield client, cache, aws
 
 
 # Loops ------------------------------------------------------------------------------------------
@@ -264,18 +274,15 @@ async def test_a_cancelled_call_leads_nobody(
         await asyncio.Event().wait()
 
     store = open_store()
-    async with AsyncExitStack() as stack:
-        client = await make_async_client(stack)
-        with Aws(never):
-            async with botocache_context(cache=url) as cache:
-                task = asyncio.ensure_future(client.list_users())
-                await asked.wait()
-                (key,) = cache._flights._flying
-                assert not await store.aio.lead(key)
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-                assert await store.aio.lead(key)
+    async with cached(never, url) as (client, cache, _):
+        task = asyncio.ensure_future(client.list_users())
+        await asked.wait()
+        (key,) = cache._flights._flying
+        assert not await store.aio.lead(key)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await store.aio.lead(key)
     await store.aio.close()
 
 
@@ -289,18 +296,15 @@ async def test_a_write_that_is_cancelled_invalidates(url: str) -> None:
             await asyncio.Event().wait()
         return Counting()(operation, params)
 
-    async with AsyncExitStack() as stack:
-        client = await make_async_client(stack)
-        with Aws(answer):
-            async with botocache_context(cache=url):
-                await client.list_users()
-                assert is_hit(await client.list_users())
-                task = asyncio.ensure_future(client.create_user(UserName="a"))
-                await asked.wait()
-                task.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await task
-                assert not is_hit(await client.list_users())
+    async with cached(answer, url) as (client, _, _):
+        await client.list_users()
+        assert is_hit(await client.list_users())
+        task = asyncio.ensure_future(client.create_user(UserName="a"))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not is_hit(await client.list_users())
 
 
 async def test_a_write_whose_coroutine_is_closed_invalidates(url: str) -> None:
@@ -311,16 +315,13 @@ async def test_a_write_whose_coroutine_is_closed_invalidates(url: str) -> None:
             await asyncio.Event().wait()
         return Counting()(operation, params)
 
-    async with AsyncExitStack() as stack:
-        client = await make_async_client(stack)
-        with Aws(answer):
-            async with botocache_context(cache=url):
-                await client.list_users()
-                assert is_hit(await client.list_users())
-                write = client.create_user(UserName="a")
-                write.send(None)
-                write.close()
-                assert not is_hit(await client.list_users())
+    async with cached(answer, url) as (client, _, _):
+        await client.list_users()
+        assert is_hit(await client.list_users())
+        write = client.create_user(UserName="a")
+        write.send(None)
+        write.close()
+        assert not is_hit(await client.list_users())
 
 
 # A cache on a server, in a loop -----------------------------------------------------------------
@@ -331,22 +332,16 @@ async def test_no_thread_is_used(url: str, monkeypatch: pytest.MonkeyPatch) -> N
         raise AssertionError("a thread")
 
     monkeypatch.setattr(asyncio, "to_thread", refuse)
-    async with AsyncExitStack() as stack:
-        client = await make_async_client(stack)
-        with Aws(Counting()) as aws:
-            async with botocache_context(cache=url, stale_while_revalidate=60):
-                assert [(await client.list_users())["n"] for _ in range(3)] == [1, 1, 1]
-                await client.create_user(UserName="a")
-                assert [(await client.list_users())["n"] for _ in range(3)] == [3, 3, 3]
+    async with cached(Counting(), url, stale_while_revalidate=60) as (client, _, aws):
+        assert [(await client.list_users())["n"] for _ in range(3)] == [1, 1, 1]
+        await client.create_user(UserName="a")
+        assert [(await client.list_users())["n"] for _ in range(3)] == [3, 3, 3]
     assert aws.count == 3
 
 
 async def test_fifty_tasks_make_one_call(url: str) -> None:
-    async with AsyncExitStack() as stack:
-        client = await make_async_client(stack)
-        with Aws(Counting()) as aws:
-            async with botocache_context(cache=url):
-                found = await asyncio.gather(*(client.list_users() for _ in range(50)))
+    async with cached(Counting(), url) as (client, _, aws):
+        found = await asyncio.gather(*(client.list_users() for _ in range(50)))
     assert {each["n"] for each in found} == {1}
     assert aws.count == 1
 
