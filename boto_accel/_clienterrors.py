@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,15 @@ def precondition_failed(call: Call, condition: str) -> ClientError:
     """condition: the header that does not hold."""
     message = "At least one of the pre-conditions you specified did not hold"
     return refusal(call, "PreconditionFailed", message, 412, Condition=condition)
+
+
+def bare_refusal(call: Call, status: int) -> ClientError:
+    """
+    One without a document, such as the answer to a HEAD.
+
+    Source: `BaseXMLResponseParser`; the words are those of `http.client`, which Python changes.
+    """
+    return refusal(call, str(status), http.client.responses.get(status, ""), status)
 
 
 def refusal_of(

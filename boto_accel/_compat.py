@@ -9,6 +9,7 @@ private costs speed, never correctness.
 from __future__ import annotations
 
 import datetime
+import inspect
 import os
 import ssl
 import time
@@ -18,8 +19,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import botocore.auth
 import botocore.compat as compat
 import botocore.httpchecksum
+import botocore.httpsession
 import botocore.loaders
 import botocore.signers
+import urllib3.connection
 from botocore.context import get_context
 
 if TYPE_CHECKING:
@@ -210,6 +213,37 @@ def connection_pool_of(http_session: Any, url: str) -> Any:
     except AttributeError as error:
         _missing(error)
     return pool
+
+
+def refuses_short_bodies() -> bool:
+    """
+    Whether `URLLib3Session` takes a body that is shorter than its Content-Length for an error.
+
+    It did up to botocore 1.43.114, as urllib3 2 does if it is not told; urllib3 1 did not.
+    """
+    if http_chunk_bytes() is None:
+        return False
+    send = inspect.unwrap(botocore.httpsession.URLLib3Session.send)
+    named = {name for each in send.__code__.co_consts for name in _names_in(each)}
+    return "enforce_content_length" not in named
+
+
+def _names_in(constant: Any) -> tuple[Any, ...]:
+    """Names of arguments are constants of a function, on their own or in a tuple."""
+    return constant if isinstance(constant, tuple) else (constant,)
+
+
+def http_chunk_bytes() -> int | None:
+    """
+    The bytes of one HTTP chunk of a body that `URLLib3Session` sends in chunks.
+
+    None: each piece that the body gives is one. Source: `HTTPConnection.request` of urllib3 2,
+    `HTTPConnection.request_chunked` of urllib3 1.
+    """
+    own = inspect.signature(urllib3.connection.HTTPConnection).parameters.get("blocksize")
+    if own is None:
+        return None
+    return getattr(botocore.httpsession, "BUFFER_SIZE", None) or int(own.default)
 
 
 def companions_of(http_session: Any) -> Any:

@@ -16,7 +16,7 @@ from dateutil.tz import tzutc
 
 from boto_accel._bodies import Read, body_of
 from boto_accel._call import Call
-from boto_accel._clienterrors import precondition_failed, refusal
+from boto_accel._clienterrors import bare_refusal, precondition_failed, refusal
 from boto_accel._conditions import OF_READS, failed_condition
 from boto_accel._dates import date_of
 from boto_accel.batch.index import Entry
@@ -80,15 +80,15 @@ def span_of(call: Call, entry: Entry) -> Span:
     params, is_head = call.params, call.operation == "HeadObject"
     failed = failed_condition(params, quoted(entry.etag), time_of(entry.stamp), "")
     if failed in ("If-None-Match", "If-Modified-Since"):
-        raise refusal(call, "304", "Not Modified", 304)
+        raise bare_refusal(call, 304)
     if failed is not None:
         if is_head:
-            raise refusal(call, "412", "Precondition Failed", 412)
+            raise bare_refusal(call, 412)
         raise precondition_failed(call, failed)
     found = _span(params.get("Range"), entry.size)
     if found is None:
         if is_head:
-            raise refusal(call, "416", "Requested Range Not Satisfiable", 416)
+            raise bare_refusal(call, 416)
         message = "The requested range is not satisfiable"
         more = {"ActualObjectSize": str(entry.size), "RangeRequested": params["Range"]}
         raise refusal(call, "InvalidRange", message, 416, **more)

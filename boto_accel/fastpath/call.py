@@ -37,6 +37,18 @@ class StocksOwn(Exception):
         self.raised = raised
 
 
+class HandlersHaveRun(Exception):
+    """
+    *error* ended the preparing of a call whose parameter handlers are the user's and have run.
+
+    They are not to run again: stock goes on from *given*.
+    """
+
+    def __init__(self, error: Exception, given: Given) -> None:
+        self.error = error
+        self.given = given
+
+
 class Given(NamedTuple):
     """
     The parameters of one call after the handlers: as the plan takes them, and as stock is given
@@ -127,23 +139,52 @@ def prepare_slowly(
 ) -> Steps[Prepared]:
     """Run parameter handlers, resolve the endpoint, prove the plan: whatever is missing."""
     context = dict(plan.context)
-    settled = None
-    # stocks: what stock is given, should it be asked
-    if plan.runs_parameter_handlers:
-        try:
-            stocks = params = yield client._emit_api_params(
-                api_params=dict(params), operation_model=plan.model, context=context
-            )
-        except Exception as error:
-            raise StocksOwn(error) from None
-        settled = context
-        variant = plan.variant(tuple(params), settled=True)
-    else:
+    if not plan.runs_parameter_handlers:
         stocks = params = plan.with_tokens(params)
         variant = plan.variant(tuple(params))
         if variant.triggered:
             params = run_triggered(plan, variant, dict(params), context)
             variant = plan.variant(tuple(params), settled=True)
+        given = Given(params, stocks, None)
+        return (
+            yield from _finish_preparing(
+                call_stock, client, plan, variant, given, context, credentials, counts
+            )
+        )
+    try:
+        params = yield client._emit_api_params(
+            api_params=dict(params), operation_model=plan.model, context=context
+        )
+    except Exception as error:
+        raise StocksOwn(error) from None
+    given = Given(params, params, context)
+    try:
+        if context.get("read_timeout") is not None:  # `URLLib3Session._get_request_timeout`
+            raise Declined("a read timeout of the call's own")
+        variant = plan.variant(tuple(params), settled=True)
+        return (
+            yield from _finish_preparing(
+                call_stock, client, plan, variant, given, context, credentials, counts
+            )
+        )
+    except StocksOwn:
+        raise
+    except Exception as error:
+        raise HandlersHaveRun(error, given) from None
+
+
+def _finish_preparing(
+    call_stock: stock.Stock,
+    client: Any,
+    plan: Plan,
+    variant: Variant,
+    given: Given,
+    context: dict[str, Any],
+    credentials: Any,
+    counts: Any,
+) -> Steps[Prepared]:
+    """The same for *given* parameters. *context*: of the request, as the handlers left it."""
+    params = given.params
     endpoint = plan.resolver.find(params, credentials)
     if endpoint is None:
         check_bucket(plan, params)
@@ -157,7 +198,6 @@ def prepare_slowly(
     if sessions is not None:
         credentials = sessions.credentials(params["Bucket"])
     if learned is None or (sessions is not None and credentials is None):
-        given = Given(params, stocks, settled)
         theirs = yield from _stocks_request(call_stock, client, plan, variant, given, endpoint)
         if sessions is not None:
             credentials = yield from sessions.learn(params["Bucket"])
@@ -171,7 +211,19 @@ def prepare_slowly(
     wire, body = variant.build(
         params, endpoint, credentials, algorithm, learned, _compat.signing_time(), invocation_id
     )
-    return Prepared(plan, variant, endpoint, stocks, settled, invocation_id, wire, body)
+    return Prepared(plan, variant, endpoint, given.stocks, given.settled, invocation_id, wire, body)
+
+
+def left_to_stock(
+    client: Any, operation: str, params: Any, error: Exception
+) -> tuple[tuple[Any, str, Any], Exception]:
+    """What stock is to be called with after *error*, and what it was in truth."""
+    if not isinstance(error, HandlersHaveRun):
+        return (client, operation, params), error
+    given = error.given
+    assert given.settled is not None
+    stand_in = stock.settled_client(client, given.stocks, given.settled)
+    return (stand_in, operation, given.stocks), error.error
 
 
 def run_triggered(

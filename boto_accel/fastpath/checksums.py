@@ -23,7 +23,7 @@ from boto_accel.fastpath.sigv4 import EMPTY_SHA256
 
 READ_BYTES = 1024 * 1024  # bytes; one read of a file for its digests
 SEND_BYTES = 128 * 1024  # bytes; one piece of a body, which has the timeout to be sent in
-HTTP_CHUNK_BYTES = 128 * 1024  # bytes; one HTTP chunk, botocore.httpsession.BUFFER_SIZE
+HTTP_CHUNK_BYTES = _compat.http_chunk_bytes()
 
 CLASSES: Mapping[str, Any] = _compat.checksum_classes()
 
@@ -168,12 +168,12 @@ class Body:
         self.restore()
         return _pieces(self._file, SEND_BYTES)
 
-    def chunked_pieces(self, algorithm: str, whole_chunks: bool) -> Iterator[bytes]:
+    def chunked_pieces(self, algorithm: str, chunk_bytes: int | None) -> Iterator[bytes]:
         """
         The body in aws-chunked coding with its trailer, in HTTP chunks.
 
-        *whole_chunks*: one HTTP chunk an aws-chunk, as aiohttp sends AioAwsChunkedWrapper;
-        else HTTP chunks of one size, as urllib3 sends AwsChunkedWrapper.
+        *chunk_bytes*: of each, as urllib3 sends AwsChunkedWrapper; None: one HTTP chunk an
+        aws-chunk, as aiohttp sends AioAwsChunkedWrapper.
         Source: `_apply_request_trailer_checksum`; RFC 9112, 7.1.
         """
         raw = io.BytesIO(self.data) if self._file is None else self._file
@@ -181,22 +181,22 @@ class Body:
         wrapper = AwsChunkedWrapper(
             raw, checksum_cls=CLASSES[algorithm], checksum_name=f"x-amz-checksum-{algorithm}"
         )
-        source = iter(wrapper) if whole_chunks else _reads(wrapper, HTTP_CHUNK_BYTES)
+        source = iter(wrapper) if chunk_bytes is None else _reads(wrapper, chunk_bytes)
         for piece in source:
             yield b"%x\r\n%b\r\n" % (len(piece), piece)
         yield b"0\r\n\r\n"
 
-    def small_chunked(self, algorithm: str, whole_chunks: bool) -> bytes | None:
+    def small_chunked(self, algorithm: str, chunk_bytes: int | None) -> bytes | None:
         """The same at once, for bytes that fit into one chunk; else None."""
         data = self.data
-        if self._file is not None or len(data) + 128 > HTTP_CHUNK_BYTES:
+        if self._file is not None or len(data) + 128 > (chunk_bytes or SEND_BYTES):
             return None
         trailer = b"0\r\nx-amz-checksum-%b:%b\r\n\r\n" % (
             algorithm.encode(),
             digest_of(algorithm, data).encode(),
         )
         first = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-        if whole_chunks and first:
+        if chunk_bytes is None and first:
             return b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(first), first, len(trailer), trailer)
         both = first + trailer
         return b"%x\r\n%b\r\n0\r\n\r\n" % (len(both), both)

@@ -47,11 +47,11 @@ class Refusals:
     def read(self, reply: Reply) -> dict[str, Any] | None:
         """The `response` of the exception for *reply*, or None where stock is to read it."""
         codes = FINAL.get(reply.status)
-        if codes is None or self.proofs_left is None:
+        if codes is None or self.proofs_left is None or reply.body is None:
             return None
         try:
             headers = Head(reply.headers, self._is_async).headers
-            response = self._parse(reply.status, headers, reply.body or b"")
+            response = self._parse(reply.status, headers, reply.body)
         except (Odd, ValueError):
             return None
         if response["Error"].get("Code") not in codes or self._is_modelled(response):

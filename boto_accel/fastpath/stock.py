@@ -71,6 +71,11 @@ def go_on(
     return result
 
 
+def settled_client(client: Any, params: Mapping[str, Any], settled: Mapping[str, Any]) -> Any:
+    """What stock is to make a call with whose parameter handlers have run."""
+    return _stand_in(client, _compat.endpoint_of(client), params, settled)
+
+
 def _stand_in(
     client: Any, endpoint: Any, params: Mapping[str, Any], settled: Mapping[str, Any] | None
 ) -> Any:

@@ -496,9 +496,9 @@ class Variant:
         if not draft.trailer:
             return body.data if body.goes_at_once else body.pieces
         assert draft.algorithm is not None
-        whole = self.plan.is_async
-        at_once = body.small_chunked(draft.algorithm, whole)
-        return partial(body.chunked_pieces, draft.algorithm, whole) if at_once is None else at_once
+        size = None if self.plan.is_async else checksums.HTTP_CHUNK_BYTES
+        at_once = body.small_chunked(draft.algorithm, size)
+        return partial(body.chunked_pieces, draft.algorithm, size) if at_once is None else at_once
 
 
 def engine_lines(is_async: bool, given: Container[str]) -> str:

@@ -6,6 +6,7 @@ Source: `botocore.client.BaseClient._make_api_call` and the rest-xml parser of `
 
 from __future__ import annotations
 
+import http.client
 import os
 import time
 from collections.abc import Mapping
@@ -20,11 +21,6 @@ from boto_accel.redis_store.store import Reply
 
 HOST_ID = "boto_accel redis_s3"
 _BARE = ("HeadObject", "HeadBucket")  # an answer to HEAD has no document
-# What botocore's parser says where there is none: the status, and its words in http.client.
-_WORDS = {304: "Not Modified", 400: "Bad Request", 403: "Forbidden", 404: "Not Found",
-          412: "Precondition Failed", 416: "Requested Range Not Satisfiable",
-          500: "Internal Server Error", 501: "Not Implemented",
-          503: "Service Unavailable"}  # fmt: skip
 
 
 def answer_of(operation: str, reply: Reply, retries: int) -> dict[str, Any]:
@@ -74,7 +70,8 @@ def error_of(operation: str, refusal: Refusal, retries: int) -> dict[str, Any]:
     error: dict[str, Any]
     if operation in _BARE or refusal.status == 304:
         status = refusal.status
-        error = {"Code": str(status), "Message": _WORDS.get(status, refusal.message)}
+        # As botocore's parser has it where there is none.
+        error = {"Code": str(status), "Message": http.client.responses.get(status, "")}
     else:
         error = {"Message": refusal.message, "Code": refusal.code, **refusal.more}
     metadata = metadata_of(refusal.status, {"content-type": "application/xml"}, retries)

@@ -41,6 +41,7 @@ def test_an_engine_that_is_not_installed_names_its_extra(
     assert f"pip install 'boto_accel[{extra}]'" in str(missing.value)
 
 
+@pytest.mark.aiobotocore
 def test_it_shows_in_the_repr() -> None:
     assert "http='aiohttp'" in repr(accelerate(http="aiohttp"))
 

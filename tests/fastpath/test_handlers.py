@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from boto_accel import accelerate, explain
 from tests.fastpath.callers import Caller, all_fast, open_caller
 from tests.fastpath.outcome import outcome, stock_and_accelerated
-from tests.servers.capture import CaptureServer, Recorded, http_answer
+from tests.servers.capture import LONG_S, CaptureServer, Recorded, Sleep, http_answer
 
 
 @pytest.fixture
@@ -53,6 +54,55 @@ def test_parameter_handlers_run_once_and_may_change_parameters(
     assert runs == [f"{event}.s3.GetObject"] * 2
     assert params == {"Bucket": "b", "Key": "k"}
     assert (stats.fast, stats.fallback, stats.retired) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("event", PARAMETER_EVENTS)
+@pytest.mark.parametrize("metadata", [{"a": "\u00fc"}, {"a": 1}, "none"])
+def test_parameter_handlers_run_once_where_the_call_is_left_to_stock(
+    s3: Caller,
+    server: CaptureServer,
+    frozen_clock: Any,
+    no_waiting: None,
+    event: str,
+    metadata: Any,
+) -> None:
+    """What they have made of the parameters goes on to stock, and so does its context."""
+    runs: list[str] = []
+
+    def change(params: dict[str, Any], **rest: Any) -> None:
+        runs.append(rest["event_name"])
+        params["Metadata"] = metadata
+
+    s3.client.meta.events.register(f"{event}.s3.PutObject", change)
+    for _ in range(3):
+        runs.clear()
+        stock, fast, stats = stock_and_accelerated(
+            server, frozen_clock, lambda: outcome(s3, "put_object", Bucket="b", Key="k")
+        )
+        assert fast == stock
+        assert stock.error is not None
+        assert runs == [f"{event}.s3.PutObject"] * 2
+        # botocore's own handlers refuse some of it: then nobody is left to ask
+        assert (stats.fast, stats.retired) == (0, 0)
+        assert stats.fallback == (
+            0 if event == "provide-client-params" and metadata != "none" else 1
+        )
+
+
+@pytest.mark.botocore(">=1.43.116")  # heeds it
+def test_a_read_timeout_of_the_calls_own_is_heeded(
+    flavour: str, capture: Callable[..., CaptureServer]
+) -> None:
+    def set_timeout(context: dict[str, Any], **_: Any) -> None:
+        context["read_timeout"] = 0.1
+
+    server = capture(lambda _: Sleep(LONG_S))
+    options = {"endpoint_url": server.endpoint_url, "retries": {"total_max_attempts": 1}}
+    with open_caller(flavour, **options) as caller, accelerate() as patch:
+        caller.client.meta.events.register("before-parameter-build.s3.GetObject", set_timeout)
+        with pytest.raises(ReadTimeoutError):
+            caller("get_object", Bucket="b", Key="k")
+    assert patch.stats.reasons == {"a read timeout of the call's own": 1}
 
 
 @pytest.mark.parametrize("event", PARAMETER_EVENTS)

@@ -242,6 +242,7 @@ def test_a_client_closed_by_stock_while_out_of_the_patch(server: CaptureServer) 
     assert connected_to(server.port) == 0
 
 
+@pytest.mark.botocore(">=1.41")  # aiobotocore 2 opens another session, and leaves it open
 @pytest.mark.aiobotocore
 def test_a_call_on_a_closed_client(server: CaptureServer) -> None:
     """It is stock's, whose exception it has, and is counted as what it is."""

@@ -29,6 +29,8 @@ def test_requests_and_answers_are_stocks(world: World, operation: str) -> None:
         params = make_params(SeededChoices(f"{operation} {seed}"), model)
         for name in model.idempotent_members:  # made at random otherwise, in each world its own
             params.setdefault(name, TOKEN)
+        if "RequestRoute" in params:  # aiohttp takes a host of digits alone for a bad address
+            params["RequestRoute"] = "route"
         pair = world.compare(PLAIN, request(model, params, answers=[answer]))
         assert pair.differences() == []
 

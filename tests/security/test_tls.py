@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pytest
 import trustme
 from botocore.exceptions import SSLError
 
 from tests.fastpath.callers import all_fast, open_caller
+from tests.fastpath.outcome import outcome
 from tests.servers.capture import CaptureServer, http_answer
 from tests.servers.tls import TLSFiles, server_context
 
@@ -30,6 +32,10 @@ def context_of(leaf: Any) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     leaf.configure_cert(context)
     return context
+
+
+# With a CA of the user's aiobotocore 2 does not, in aiohttp's hands; nor do we then.
+LOOKS_AT_NAMES = botocore.__version__ >= "1.41"
 
 
 @pytest.mark.parametrize("fault", ["expired", "of another name", "signed by itself"])
@@ -51,13 +57,18 @@ def test_a_certificate_that_is_not_good(
         "retries": ONE_ATTEMPT,
     }
     with open_caller(flavour, **options) as s3:
-        with pytest.raises(SSLError) as stock:
-            s3("head_object", Bucket="b", Key="k")
-        with all_fast(1), pytest.raises(SSLError) as fast:
-            s3("head_object", Bucket="b", Key="k")
-    assert type(fast.value) is type(stock.value)
-    assert re.search("certificate verify failed|doesn't match", str(fast.value))
-    assert server.requests == []
+        stock = outcome(s3, "head_object", Bucket="b", Key="k")
+        before = len(server.requests)
+        with all_fast(1):
+            fast = outcome(s3, "head_object", Bucket="b", Key="k")
+    if LOOKS_AT_NAMES or flavour == "sync" or fault != "of another name":
+        assert fast.error is not None
+        assert stock.error is not None
+        assert fast.error[0] is stock.error[0] is SSLError
+        assert re.search("certificate verify failed|doesn't match", fast.error[1])
+        assert server.requests == []
+    else:
+        assert (fast.error, len(server.requests) - before) == (stock.error, before)
 
 
 def test_the_ca_of_the_environment(

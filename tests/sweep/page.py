@@ -47,7 +47,7 @@ def write_page(path: Path, reports: list[ServiceReport], seed: str, kind: str) -
         python=f"{platform.python_implementation()} {platform.python_version()}",
         boto_accel=metadata.version("boto_accel"),
         botocore=metadata.version("botocore"),
-        aiobotocore=metadata.version("aiobotocore"),
+        aiobotocore=_version("aiobotocore"),
         seed=seed,
         kind=kind,
         services=len({report.service for report in reports}),
@@ -59,6 +59,13 @@ def write_page(path: Path, reports: list[ServiceReport], seed: str, kind: str) -
     text += _reasons(rows)
     text += _never_fast(reports)
     path.write_text(text, encoding="utf-8")
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "absent"
 
 
 def _row(name: str, counts: Counts) -> str:

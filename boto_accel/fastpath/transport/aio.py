@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from boto_accel import _compat
-from boto_accel.fastpath.transport.asyncbody import RawBody
+from boto_accel.fastpath.transport.asyncbody import RawBody, broken_body
 from boto_accel.fastpath.transport.asyncerrors import (
     answer_error,
     connecting,
+    is_of_body,
     payload_error,
     read_timeout_error,
 )
@@ -318,7 +319,14 @@ class Pool(AsyncPool):
             connection.write(wire.head + body)
         else:
             sent = await self._send_long(connection, wire)
-        await connection.answer()
+        try:
+            await connection.answer()
+        except Exception as error:
+            if not is_of_body(error, wire, reader.status):
+                raise
+            connection.end(False)
+            raw = broken_body(wire.url, reader.status, error)
+            return Reply(reader.status, reader.headers, None, raw)
         if reader.complete:
             data = reader.take()
             connection.end(reader.reusable and sent)

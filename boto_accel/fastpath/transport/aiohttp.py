@@ -19,7 +19,8 @@ from aiohttp.http_writer import StreamWriter
 from yarl import URL
 
 from boto_accel import _compat
-from boto_accel.fastpath.transport.asyncbody import READ_BYTES, RawBody
+from boto_accel.fastpath.transport.asyncbody import READ_BYTES, RawBody, broken_body
+from boto_accel.fastpath.transport.asyncerrors import is_of_body
 from boto_accel.fastpath.transport.asyncpool import AsyncPool, Upload
 from boto_accel.fastpath.transport.wire import Reply, Wire
 
@@ -133,7 +134,13 @@ class Pool(AsyncPool):
                 payload.on_eof(done)
                 raw = StreamedBody(wire.url, status, payload, connection)
                 return Reply(status, headers, None, raw)
-            data = await payload.read()
+            try:
+                data = await payload.read()
+            except Exception as error:
+                if not is_of_body(error, wire, status):
+                    raise
+                connection.close()
+                return Reply(status, headers, None, broken_body(wire.url, status, error))
         else:
             data = payload.read_nowait()
             # aiohttp stops it at the end of an answer; this one may have ended before it started.

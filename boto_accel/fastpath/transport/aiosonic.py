@@ -28,10 +28,11 @@ from aiosonic.utils import connection_key
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
-from boto_accel.fastpath.transport.asyncbody import RawBody
+from boto_accel.fastpath.transport.asyncbody import RawBody, broken_body
 from boto_accel.fastpath.transport.asyncerrors import (
     answer_error,
     connecting,
+    is_of_body,
     payload_error,
     read_timeout_error,
 )
@@ -100,6 +101,16 @@ class Line(Connection):  # type: ignore[misc]
     async def exchange(self, wire: Wire) -> Reply:
         answer = self._answer
         assert answer is not None
+        try:
+            return await self._exchange(wire, answer)
+        except Exception as error:
+            if not is_of_body(error, wire, answer.status):
+                raise
+            self.end(False)
+            raw = broken_body(wire.url, answer.status, error)
+            return Reply(answer.status, answer.headers, None, raw)
+
+    async def _exchange(self, wire: Wire, answer: AnswerReader) -> Reply:
         body = wire.body
         sent = True
         if body is None:

@@ -70,6 +70,14 @@ class _Quiet:
     def resume_reading(self, resume_parser: bool = True) -> None: ...
 
 
+def broken_body(url: str, status: int, error: BaseException) -> RawBody:
+    """A body that ends in *error*, however often it is read."""
+    raw = RawBody(url, status, b"", None)
+    raw.content = StreamReader(_Quiet(), READ_BYTES, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
+    raw.fail(error)
+    return raw
+
+
 class RawBody:
     """
     A body: *data*, whole, where *connection* is None; else what `feed` brings.

@@ -31,6 +31,7 @@ from botocore.exceptions import (
 from urllib3 import exceptions as urllib3_errors
 from urllib3.util.timeout import Timeout
 
+from boto_accel import _compat
 from boto_accel.fastpath.transport.http1 import (
     AnswerReader,
     BadAnswerError,
@@ -42,6 +43,7 @@ from boto_accel.fastpath.transport.wire import Reply, Wire
 
 RECV_BYTES = 64 * 1024  # bytes; one read of a head, and of a chunked body
 EXPECT_WAIT_S = 1.0  # seconds; botocore.awsrequest.AWSConnection._send_output
+REFUSES_SHORT_BODIES = _compat.refuses_short_bodies()
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
@@ -168,16 +170,33 @@ class Pool:
                 return Reply(reader.status, reader.headers, None, RawBody(body, None))
             return Reply(reader.status, reader.headers, body, None)
         source = Rest(self, connection, reader, reusable)
-        if wire.streams and reader.status < 300:
-            return Reply(reader.status, reader.headers, None, RawBody(reader.take(), source))
-        body = source.read_leniently(reader.take())
-        return Reply(reader.status, reader.headers, body, None)
+        if not wire.streams:
+            body = source.read_whole(reader.take())
+            return Reply(reader.status, reader.headers, body, None)
+        raw = RawBody(reader.take(), source)
+        if reader.status < 300:
+            return Reply(reader.status, reader.headers, None, raw)
+        try:
+            return Reply(reader.status, reader.headers, b"".join(raw.stream()), None)
+        except urllib3_errors.HTTPError as error:
+            # Stock reads it where no attempt is made again: it is for stock to raise.
+            raw = RawBody(b"", Broken(source.as_streamed(error)))
+            return Reply(reader.status, reader.headers, None, raw)
 
 
 class Rest:
     """The part of a body that is still on the connection (`rawbody.Source`)."""
 
-    __slots__ = ("_connection", "_left", "_pool", "_reader", "_reusable", "drained")
+    __slots__ = (
+        "_broken",
+        "_connection",
+        "_left",
+        "_length",
+        "_pool",
+        "_reader",
+        "_reusable",
+        "drained",
+    )
 
     def __init__(
         self, pool: Pool, connection: Connection, reader: AnswerReader, reusable: bool
@@ -187,15 +206,18 @@ class Rest:
         self._reader = reader
         self._reusable = reusable
         self.drained = False
-        length = content_length(reader.headers)
+        self._length = length = content_length(reader.headers)
         # With a length the parser is not needed any more: bytes are counted, not copied.
         self._left = None if length is None else length - sum(map(len, reader.body))
+        self._broken: Broken | None = None  # what the next read is to end in
 
     @property
     def socket(self) -> Any:
         return self._connection.sock
 
     def read(self, amount: int | None, before: bytes) -> bytes:
+        if self._broken is not None:
+            return self._broken.read(amount, before)
         if self.drained:
             return before
         try:
@@ -217,18 +239,21 @@ class Rest:
             self.abandon()
             raise
 
-    def read_leniently(self, before: bytes) -> bytes:
+    def read_whole(self, before: bytes) -> bytes:
         """
         *before* and all of the rest, for an answer that is parsed whole.
 
-        A body that is shorter than its length is handed on as it is: stock reads such answers
-        in pieces (`AWSResponse.content`), where http.client does not check the length.
+        Where stock does not check its length, a body that is shorter is handed on as it is: such
+        answers are read in pieces (`AWSResponse.content`), where http.client does not check it.
         """
         if self._left is None:
             return self._read_parsed(None, before)
-        return self._read_counted(None, before, lenient=True)
+        data = self._read_counted(self._left, before)
+        if self._broken is not None:
+            self._broken.read(None, b"")
+        return data
 
-    def _read_counted(self, amount: int | None, before: bytes, lenient: bool = False) -> bytes:
+    def _read_counted(self, amount: int | None, before: bytes) -> bytes:
         left = self._left
         assert left is not None
         wanted = left if amount is None else min(amount, left)
@@ -237,18 +262,30 @@ class Rest:
         got = len(data) - len(before)
         self._left = left - got
         if got < wanted:
-            return self._cut_short(data, self._left, amount is None and not lenient)
+            return self._cut_short(data, before, amount)
         if self._left == 0:
             self._finish()
         return data
 
-    def _cut_short(self, partial: bytes, missing: int, strict: bool) -> bytes:
-        self.abandon()
-        if strict:
-            # http.client.HTTPResponse.read() without an amount, as urllib3 translates it
-            error = http.client.IncompleteRead(partial, missing)
-            raise urllib3_errors.ProtocolError(f"Connection broken: {error!r}", error)
-        return partial
+    def _cut_short(self, data: bytes, before: bytes, amount: int | None) -> bytes:
+        """
+        What a read gives that comes to the end of the connection before that of the body.
+
+        Source: `http.client.HTTPResponse.read`, which checks the length where it is asked for all,
+        and `urllib3.HTTPResponse._raw_read`, which does where there is nothing left to give.
+        """
+        assert self._length is not None
+        assert self._left is not None
+        if amount is None:
+            self.abandon()
+            raise _incomplete(http.client.IncompleteRead(data, self._left))
+        if not REFUSES_SHORT_BODIES:
+            self.abandon()
+            return data
+        self._connection.close()
+        read = self._length - self._left
+        self._broken = Broken(_incomplete(urllib3_errors.IncompleteRead(read, self._left)))
+        return data or self._broken.read(amount, before)
 
     def _read_parsed(self, amount: int | None, before: bytes) -> bytes:
         reader = self._reader
@@ -287,6 +324,14 @@ class Rest:
         except BadAnswerError as bad:
             raise urllib3_errors.ProtocolError(f"Connection broken: {bad!r}", bad) from None
 
+    def as_streamed(self, error: Exception) -> Exception:
+        """*error* as `urllib3.HTTPResponse.stream` has it, which reads chunks by itself."""
+        reader = self._reader
+        is_short = isinstance(error.args[-1], http.client.IncompleteRead)
+        if is_short and self._left is None and reader.got == reader.in_chunks:
+            return urllib3_errors.ProtocolError("Response ended prematurely")
+        return error
+
     def _finish(self) -> None:
         self.drained = True
         if self._reusable and not self._reader.surplus:
@@ -298,6 +343,27 @@ class Rest:
         if not self.drained:
             self.drained = True
             self._connection.close()
+
+
+class Broken:
+    """A body that ends in *error*, however often it is read (`rawbody.Source`)."""
+
+    drained = False
+    socket = None
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def read(self, amount: int | None, before: bytes) -> bytes:
+        raise self._error
+
+    def abandon(self) -> None:
+        """The connection is closed already."""
+
+
+def _incomplete(error: Exception) -> Exception:
+    """As `urllib3.HTTPResponse._error_catcher` translates it."""
+    return urllib3_errors.ProtocolError(f"Connection broken: {error!r}", error)
 
 
 class _Received(io.RawIOBase):
