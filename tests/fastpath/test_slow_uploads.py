@@ -14,10 +14,11 @@ import pytest
 from tests.fastpath.callers import all_fast, open_caller
 from tests.servers.capture import http_answer
 
-LENGTH = 24_000_000  # bytes: more than the kernel buffers
+LENGTH = 30_000_000  # bytes: more than the kernel buffers
+HELD = 256 * 1024  # bytes that wait for the server: what is left to take when all is sent
 PORTION = 1_000_000  # bytes that the server takes at a time
-PAUSE_S = 0.1  # between two portions; 2.4 s in all
-TIMEOUT_S = 1.5
+PAUSE_S = 0.1  # between two portions; 3 s in all
+TIMEOUT_S = 2.0
 
 
 class SlowReader:
@@ -25,6 +26,7 @@ class SlowReader:
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HELD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self.got = 0
