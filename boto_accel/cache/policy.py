@@ -116,6 +116,21 @@ HARMLESS = frozenset(
         "s3.SSEKMSEncryptionContext",
     ]
 )
+# Names of members that are secrets in whatever model they are, marked or not: botocore has new
+# operations every week.
+_SECRETIVE = re.compile(
+    r"(?i)(?:.*(?:secretaccesskey|sessiontoken|authorizationtoken|authtoken|accesstoken|presignedurl"
+    r"|signedurl|secretstring)|password|privatekey)"
+).fullmatch
+_DEPTH = 3  # levels of members whose names are looked at: further down they are settings
+# Looked at, and found to be none: masked by the service, or the name of something.
+NO_SECRETS = frozenset(
+    [
+        "appmesh.DescribeVirtualGateway",  # the path of a file
+        "appmesh.DescribeVirtualNode",
+        "cognito-sync.ListRecords",  # SyncSessionToken: an optimistic lock, not a credential
+    ]
+)
 # `allow_sensitive` opts in to secrets, and to nothing that would be wrong the second time.
 OPTED_IN = frozenset([SECRET])
 
@@ -145,11 +160,14 @@ def reason_against(
     model: its botocore `OperationModel`. asked: whether the user wants an operation of that name.
     """
     service = model.service_model.service_name
+    name = f"{service}.{model.name}"
     if not asked(model.name):
         return NOT_ASKED
     if not is_read(model.name):
         return WRITE
-    listed = LISTED.get(f"{service}.{model.name}", "")
+    listed = LISTED.get(name, "")
+    if not listed and name not in NO_SECRETS and _names_a_secret(model.output_shape, _DEPTH):
+        listed = SECRET
     if listed and not (allow_sensitive and listed in OPTED_IN):
         return listed
     if model.has_event_stream_input or model.has_event_stream_output:
@@ -183,6 +201,13 @@ def sensitive_members(service: str, shape: Any) -> Iterator[str]:
         return bool(each.metadata.get("sensitive")) and f"{service}.{each.name}" not in HARMLESS
 
     return _marked_paths(shape, "", marked, set())
+
+
+def _names_a_secret(shape: Any, depth: int) -> bool:
+    return depth > 0 and any(
+        _SECRETIVE(name) or _names_a_secret(getattr(member, "member", member), depth - 1)
+        for name, member in getattr(shape, "members", {}).items()
+    )
 
 
 def _marked_paths(
