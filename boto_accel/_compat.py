@@ -224,7 +224,8 @@ def refuses_short_bodies() -> bool:
     if http_chunk_bytes() is None:
         return False
     send = inspect.unwrap(botocore.httpsession.URLLib3Session.send)
-    named = {name for each in send.__code__.co_consts for name in _names_in(each)}
+    code = getattr(send, "__code__", None)  # none where somebody has put another thing there
+    named = {name for each in getattr(code, "co_consts", ()) for name in _names_in(each)}
     return "enforce_content_length" not in named
 
 
