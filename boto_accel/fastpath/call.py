@@ -214,16 +214,13 @@ def _finish_preparing(
     return Prepared(plan, variant, endpoint, given.stocks, given.settled, invocation_id, wire, body)
 
 
-def left_to_stock(
-    client: Any, operation: str, params: Any, error: Exception
-) -> tuple[tuple[Any, str, Any], Exception]:
-    """What stock is to be called with after *error*, and what it was in truth."""
+def left_to_stock(client: Any, params: Any, error: Exception) -> tuple[Any, Any, Exception]:
+    """The client and parameters that stock is to be called with after *error*; what that was."""
     if not isinstance(error, HandlersHaveRun):
-        return (client, operation, params), error
+        return client, params, error
     given = error.given
     assert given.settled is not None
-    stand_in = stock.settled_client(client, given.stocks, given.settled)
-    return (stand_in, operation, given.stocks), error.error
+    return stock.settled_client(client, given.stocks, given.settled), given.stocks, error.error
 
 
 def run_triggered(

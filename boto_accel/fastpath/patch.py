@@ -101,13 +101,13 @@ class Accelerate(Patch):
             raised = error.raised
         except Exception as error:
             prepared = None
-            left, error = call.left_to_stock(client, operation, params, error)
+            client, params, error = call.left_to_stock(client, params, error)
             self._leave(client, known, plan, operation, error)
         # Out of the handlers above: what is raised from here has no context of ours.
         if raised is not None:
             raise raised
         if prepared is None:
-            return stock(*left)
+            return stock(client, operation, params)
         self._count(plan)
         try:
             reply = pool.exchange(prepared.wire)
@@ -163,13 +163,13 @@ class Accelerate(Patch):
             raised = error.raised
         except Exception as error:
             prepared = None
-            left, error = call.left_to_stock(client, operation, params, error)
+            client, params, error = call.left_to_stock(client, params, error)
             self._leave(client, known, plan, operation, error)
         # Out of the handlers above: what is raised from here has no context of ours.
         if raised is not None:
             raise raised
         if prepared is None:
-            return await stock(*left)
+            return await stock(client, operation, params)
         self._count(plan)
         try:
             reply = await pool.exchange(prepared.wire, prepared.endpoint)
