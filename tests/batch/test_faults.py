@@ -280,6 +280,9 @@ def interrupted(folder: Path, server: MemoryS3, client: Any, keys: list[str]) ->
 
     with pytest.raises(KeyboardInterrupt):
         block()
+    for thread in threading.enumerate():
+        if thread.name == "batch upload":  # is not waited for, and ends with its attempt
+            thread.join()
     server.fault = lambda request: None
 
 
