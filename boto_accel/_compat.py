@@ -152,16 +152,13 @@ def ruleset_of(resolver: Any) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
         _missing(error)
 
 
-def redirect_cache_of(handler: Any) -> Mapping[str, str]:
-    """Bucket to region, as `S3RegionRedirectorv2` learned it; *handler* is a method of one."""
-    try:
-        return handler.__self__._cache
-    except AttributeError as error:
-        _missing(error)
+def cache_of(handler: Any) -> Any:
+    """
+    What the object that *handler* is a method of has learned of buckets.
 
-
-def session_cache_of(handler: Any) -> Any:
-    """The `S3ExpressIdentityCache`; *handler* is a method of `S3ExpressIdentityResolver`."""
+    Of `S3RegionRedirectorv2` the regions, in a dict; of `S3ExpressIdentityResolver` the sessions,
+    in an `S3ExpressIdentityCache`.
+    """
     try:
         return handler.__self__._cache
     except AttributeError as error:

@@ -41,12 +41,16 @@ class HandlersHaveRun(Exception):
     """
     *error* ended the preparing of a call whose parameter handlers are the user's and have run.
 
-    They are not to run again: stock goes on from *given*.
+    They are not to run again: stock goes on from *params* and the context that they left.
     """
 
-    def __init__(self, error: Exception, given: Given) -> None:
+    def __init__(
+        self, error: Exception, params: Mapping[str, Any], settled: Mapping[str, Any]
+    ) -> None:
+        super().__init__()  # without them: its `repr` would have the parameters
         self.error = error
-        self.given = given
+        self.params = params
+        self.settled = settled
 
 
 class Given(NamedTuple):
@@ -139,52 +143,48 @@ def prepare_slowly(
 ) -> Steps[Prepared]:
     """Run parameter handlers, resolve the endpoint, prove the plan: whatever is missing."""
     context = dict(plan.context)
-    if not plan.runs_parameter_handlers:
-        stocks = params = plan.with_tokens(params)
-        variant = plan.variant(tuple(params))
-        if variant.triggered:
-            params = run_triggered(plan, variant, dict(params), context)
-            variant = plan.variant(tuple(params), settled=True)
-        given = Given(params, stocks, None)
+    settled = None
+    if plan.runs_parameter_handlers:
+        try:
+            params = yield client._emit_api_params(
+                api_params=dict(params), operation_model=plan.model, context=context
+            )
+        except Exception as error:
+            raise StocksOwn(error) from None
+        settled = context
+    else:
+        params = plan.with_tokens(params)
+    try:
         return (
-            yield from _finish_preparing(
-                call_stock, client, plan, variant, given, context, credentials, counts
+            yield from _learn(
+                call_stock, client, plan, params, settled, context, credentials, counts
             )
         )
-    try:
-        params = yield client._emit_api_params(
-            api_params=dict(params), operation_model=plan.model, context=context
-        )
     except Exception as error:
-        raise StocksOwn(error) from None
-    given = Given(params, params, context)
-    try:
-        if context.get("read_timeout") is not None:  # `URLLib3Session._get_request_timeout`
-            raise Declined("a read timeout of the call's own")
-        variant = plan.variant(tuple(params), settled=True)
-        return (
-            yield from _finish_preparing(
-                call_stock, client, plan, variant, given, context, credentials, counts
-            )
-        )
-    except StocksOwn:
-        raise
-    except Exception as error:
-        raise HandlersHaveRun(error, given) from None
+        if settled is None or isinstance(error, StocksOwn):
+            raise
+        raise HandlersHaveRun(error, params, settled) from None
 
 
-def _finish_preparing(
+def _learn(
     call_stock: stock.Stock,
     client: Any,
     plan: Plan,
-    variant: Variant,
-    given: Given,
+    params: Mapping[str, Any],
+    settled: dict[str, Any] | None,
     context: dict[str, Any],
     credentials: Any,
     counts: Any,
 ) -> Steps[Prepared]:
-    """The same for *given* parameters. *context*: of the request, as the handlers left it."""
-    params = given.params
+    """The same once the user's handlers have run. *context*: of the request, as they left it."""
+    if context.get("read_timeout") is not None:  # `URLLib3Session._get_request_timeout`
+        raise Declined("a read timeout of the call's own")
+    stocks = params
+    variant = plan.variant(tuple(params), settled=settled is not None)
+    if variant.triggered:
+        params = run_triggered(plan, variant, dict(params), context)
+        variant = plan.variant(tuple(params), settled=True)
+    given = Given(params, stocks, settled)
     endpoint = plan.resolver.find(params, credentials)
     if endpoint is None:
         check_bucket(plan, params)
@@ -218,9 +218,8 @@ def left_to_stock(client: Any, params: Any, error: Exception) -> tuple[Any, Any,
     """The client and parameters that stock is to be called with after *error*; what that was."""
     if not isinstance(error, HandlersHaveRun):
         return client, params, error
-    given = error.given
-    assert given.settled is not None
-    return stock.settled_client(client, given.stocks, given.settled), given.stocks, error.error
+    stand_in = stock.settled_client(client, error.params, error.settled)
+    return stand_in, error.params, error.error
 
 
 def run_triggered(

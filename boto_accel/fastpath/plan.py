@@ -247,16 +247,20 @@ class Handlers:
         return defaults
 
     def sessions(self) -> Sessions | None:
-        for handler in self._of["before-sign"]:
-            if (eligibility.name_of(handler) or "").endswith("resolve_s3express_identity"):
-                return Sessions(_compat.session_cache_of(handler))
-        return None
+        cache = _cache_of(self._of["before-sign"], "resolve_s3express_identity")
+        return None if cache is None else Sessions(cache)
 
     def redirects(self) -> Mapping[str, str]:
-        for handler in self._endpoint:
-            if (eligibility.name_of(handler) or "").endswith("redirect_from_cache"):
-                return _compat.redirect_cache_of(handler)
-        return {}
+        cache: Mapping[str, str] | None = _cache_of(self._endpoint, "redirect_from_cache")
+        return {} if cache is None else cache
+
+
+def _cache_of(handlers: Iterable[Callable[..., Any]], method: str) -> Any:
+    """The cache behind the first of *handlers* that is a *method* of botocore's; None without."""
+    for handler in handlers:
+        if (eligibility.name_of(handler) or "").endswith(method):
+            return _compat.cache_of(handler)
+    return None
 
 
 _EVENTS = (

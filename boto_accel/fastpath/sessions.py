@@ -18,7 +18,7 @@ MOST_KNOWN = 100  # buckets, as in `S3ExpressIdentityCache`
 
 
 class Sessions:
-    """The sessions of one client; *cache* is its `S3ExpressIdentityCache`."""
+    """Those of a client that one operation has met; *cache* is its `S3ExpressIdentityCache`."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache

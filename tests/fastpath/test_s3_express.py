@@ -158,7 +158,7 @@ def test_sessions_that_end_are_made_anew(
 def _session_cache(client: Any) -> Any:
     handlers = _compat.handlers_of(_compat.emitter_of(client), "before-sign.s3")
     [resolver] = [each for each in handlers if "s3express" in each.__name__]
-    return _compat.session_cache_of(resolver)
+    return _compat.cache_of(resolver)
 
 
 @pytest.mark.parametrize("flavour", ["sync", "async"])

@@ -14,7 +14,7 @@ import time
 import tracemalloc
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -326,12 +326,7 @@ def test_a_call_that_is_cancelled_leaves_nothing_open(
             link = state_of(client).link(client)
             for turns in range(1, 12):
                 await link.execute("PING")
-                task = asyncio.ensure_future(link.execute("PING"))
-                for _ in range(turns):
-                    await asyncio.sleep(0)
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                await cancelled_after(turns, link.execute("PING"))
 
     with redis_s3(), nothing_left_open():
         asyncio.run(run())
@@ -347,16 +342,21 @@ def test_a_client_whose_closing_is_cancelled_leaves_nothing_open(
         async with make_client("async", "s3", endpoint_url=valkey.url) as client:
             await asyncio.gather(*(client.list_buckets() for _ in range(3)))
             link = state_of(client).link(client)
-            task = asyncio.ensure_future(link.close())
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await cancelled_after(turns, link.close())
 
     with redis_s3(), nothing_left_open():
         for turns in range(1, 6):
             asyncio.run(run(turns))
+
+
+async def cancelled_after(turns: int, call: Coroutine[Any, Any, Any]) -> None:
+    """*call*, cancelled after so many turns of the loop, unless it has ended by then."""
+    task = asyncio.ensure_future(call)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def _puts(client: Any, number: int) -> None:

@@ -16,11 +16,10 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from boto_accel import _compat
-from boto_accel.fastpath.transport.asyncbody import RawBody, broken_body
+from boto_accel.fastpath.transport.asyncbody import RawBody, refusal_cut_off
 from boto_accel.fastpath.transport.asyncerrors import (
     answer_error,
     connecting,
-    is_of_body,
     payload_error,
     read_timeout_error,
 )
@@ -322,11 +321,11 @@ class Pool(AsyncPool):
         try:
             await connection.answer()
         except Exception as error:
-            if not is_of_body(error, wire, reader.status):
+            refusal = refusal_cut_off(error, wire, reader.status, reader.headers)
+            if refusal is None:
                 raise
             connection.end(False)
-            raw = broken_body(wire.url, reader.status, error)
-            return Reply(reader.status, reader.headers, None, raw)
+            return refusal
         if reader.complete:
             data = reader.take()
             connection.end(reader.reusable and sent)

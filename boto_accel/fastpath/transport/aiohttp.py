@@ -19,8 +19,7 @@ from aiohttp.http_writer import StreamWriter
 from yarl import URL
 
 from boto_accel import _compat
-from boto_accel.fastpath.transport.asyncbody import READ_BYTES, RawBody, broken_body
-from boto_accel.fastpath.transport.asyncerrors import is_of_body
+from boto_accel.fastpath.transport.asyncbody import READ_BYTES, RawBody, refusal_cut_off
 from boto_accel.fastpath.transport.asyncpool import AsyncPool, Upload
 from boto_accel.fastpath.transport.wire import Reply, Wire
 
@@ -137,10 +136,11 @@ class Pool(AsyncPool):
             try:
                 data = await payload.read()
             except Exception as error:
-                if not is_of_body(error, wire, status):
+                refusal = refusal_cut_off(error, wire, status, headers)
+                if refusal is None:
                     raise
                 connection.close()
-                return Reply(status, headers, None, broken_body(wire.url, status, error))
+                return refusal
         else:
             data = payload.read_nowait()
             # aiohttp stops it at the end of an answer; this one may have ended before it started.

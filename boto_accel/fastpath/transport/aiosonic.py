@@ -28,11 +28,10 @@ from aiosonic.utils import connection_key
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
-from boto_accel.fastpath.transport.asyncbody import RawBody, broken_body
+from boto_accel.fastpath.transport.asyncbody import RawBody, refusal_cut_off
 from boto_accel.fastpath.transport.asyncerrors import (
     answer_error,
     connecting,
-    is_of_body,
     payload_error,
     read_timeout_error,
 )
@@ -104,11 +103,11 @@ class Line(Connection):  # type: ignore[misc]
         try:
             return await self._exchange(wire, answer)
         except Exception as error:
-            if not is_of_body(error, wire, answer.status):
+            refusal = refusal_cut_off(error, wire, answer.status, answer.headers)
+            if refusal is None:
                 raise
             self.end(False)
-            raw = broken_body(wire.url, answer.status, error)
-            return Reply(answer.status, answer.headers, None, raw)
+            return refusal
 
     async def _exchange(self, wire: Wire, answer: AnswerReader) -> Reply:
         body = wire.body

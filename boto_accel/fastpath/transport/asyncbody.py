@@ -10,8 +10,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import aiohttp
 from aiohttp import StreamReader
 from yarl import URL
+
+from boto_accel.fastpath.transport.http1 import RawHeaders
+from boto_accel.fastpath.transport.wire import Reply, Wire
 
 READ_BYTES = 64 * 1024  # bytes; aiohttp's read_bufsize, the low-water mark of a stream
 
@@ -68,14 +72,6 @@ class _Quiet:
     def pause_reading(self) -> None: ...
 
     def resume_reading(self, resume_parser: bool = True) -> None: ...
-
-
-def broken_body(url: str, status: int, error: BaseException) -> RawBody:
-    """A body that ends in *error*, however often it is read."""
-    raw = RawBody(url, status, b"", None)
-    raw.content = StreamReader(_Quiet(), READ_BYTES, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
-    raw.fail(error)
-    return raw
 
 
 class RawBody:
@@ -148,3 +144,19 @@ class RawBody:
 
     async def __aexit__(self, *_: Any) -> None:
         self.close()
+
+
+def refusal_cut_off(error: Exception, wire: Wire, status: int, headers: RawHeaders) -> Reply | None:
+    """
+    The refusal whose body ended in *error*, however often that is read; None for another error.
+
+    Where a good answer streams, stock reads the body of a refusal when no attempt follows any more.
+    Source: `aiobotocore.endpoint.convert_to_response_dict`.
+    """
+    kinds = (aiohttp.ClientPayloadError, aiohttp.ServerTimeoutError)
+    if not (wire.streams and status >= 300 and isinstance(error, kinds)):
+        return None
+    raw = RawBody(wire.url, status, b"", None)
+    raw.content = StreamReader(_Quiet(), READ_BYTES, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
+    raw.fail(error)
+    return Reply(status, headers, None, raw)

@@ -113,16 +113,6 @@ def payload_error(error: BaseException, reader: AnswerReader) -> BaseException:
     return aiohttp.ClientPayloadError(text)
 
 
-def is_of_body(error: Exception, wire: Wire, status: int) -> bool:
-    """
-    Whether it ended the body of a refusal that stock has as a stream: there no attempt follows.
-
-    Source: `aiobotocore.endpoint.convert_to_response_dict`, which reads it then.
-    """
-    kinds = (aiohttp.ClientPayloadError, aiohttp.ServerTimeoutError)
-    return wire.streams and status >= 300 and isinstance(error, kinds)
-
-
 def hung_up(error: Exception) -> bool:
     """Whether aiohttp would send the request once more."""
     if isinstance(error, aiohttp.ClientConnectorError):
