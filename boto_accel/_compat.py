@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime
 import inspect
+import json.encoder
 import os
 import ssl
 import time
@@ -395,6 +396,28 @@ def is_in_environment(name: str) -> bool:
     if known is None:  # not CPython's, or replaced
         return name in environ
     return environ.encodekey(name) in known
+
+
+def json_dumps() -> Callable[[Any], str]:
+    """
+    `json.dumps` by one encoder, where that makes one anew for each call, at half of its price.
+
+    For what holds no cycles. Source: `JSONEncoder.iterencode`, and the C encoder that it calls.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:  # not CPython
+        return json.dumps
+
+    def default(value: Any) -> Any:  # that may be replaced by somebody
+        return json.JSONEncoder().default(value)
+
+    quoted = json.encoder.encode_basestring_ascii
+    try:
+        pieces = make(None, default, quoted, None, ": ", ", ", False, False, True)
+        pieces({"": [1.5, "", None]}, 0)
+    except TypeError:  # it takes other arguments
+        return json.dumps
+    return lambda value: "".join(pieces(value, 0))
 
 
 def uses_global_endpoint(client: Any) -> bool:

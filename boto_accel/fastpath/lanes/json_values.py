@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from botocore.utils import ensure_boolean
 
+from boto_accel import _compat
 from boto_accel._compat import Declined
 from boto_accel.fastpath.lanes import scalars
 from boto_accel.fastpath.lanes.scalars import INVALID, TOO_DEEP, Odd
@@ -28,6 +29,8 @@ MOST_LAYOUTS = 64  # sequences of keys that one structure remembers
 
 
 # Writing
+
+_dumps = _compat.json_dumps()
 
 
 class WriterCompiler:
@@ -53,7 +56,7 @@ class WriterCompiler:
 
         def body(value: Any) -> bytes:
             try:
-                return json.dumps(write(value)).encode("utf-8")
+                return _dumps(write(value)).encode("utf-8")
             except RecursionError:
                 raise Declined(TOO_DEEP) from None
 
@@ -76,34 +79,30 @@ class WriterCompiler:
             return known
         required = frozenset(shape.metadata.get("required", ()))
         one_of = shape.is_tagged_union
-        write_members = self.members(shape)
+        writers = _MemberWriters(self, shape)
 
         def write(value: Any) -> dict[str, Any]:
             if not isinstance(value, dict) or (required and not required <= value.keys()):
                 raise Declined(INVALID)
             if one_of and len(value) != 1:
                 raise Declined(INVALID)
-            return write_members(value)
+            written = {}  # as `members` does: a call for each structure would cost as much again
+            for key, item in value.items():
+                name, convert = writers[key]
+                written[name] = convert(item)
+            return written
 
         self._structures[shape.name] = write
         return write
 
     def members(self, shape: Any) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
         """A writer of some members of a structure; which ones there have to be is not checked."""
-        writers: dict[str, tuple[str, Convert]] = {}  # filled as they are used
-
-        def learned(key: str) -> tuple[str, Convert]:
-            member = shape.members.get(key)
-            if member is None:
-                raise Declined(INVALID)
-            known = writers[key] = (member.serialization.get("name", key), self.value(member))
-            return known
+        writers = _MemberWriters(self, shape)
 
         def write(value: Mapping[str, Any]) -> dict[str, Any]:
             written = {}
             for key, item in value.items():
-                known = writers.get(key)
-                name, convert = learned(key) if known is None else known
+                name, convert = writers[key]
                 written[name] = convert(item)
             return written
 
@@ -127,9 +126,7 @@ class WriterCompiler:
         def write(value: Any) -> dict[str, Any]:
             if not isinstance(value, dict):
                 raise Declined(INVALID)
-            for key in value:
-                check_key(key)
-            return {key: convert(item) for key, item in value.items()}
+            return {check_key(key): convert(item) for key, item in value.items()}
 
         return write
 
@@ -162,6 +159,22 @@ class WriterCompiler:
         raise Declined(f"input of type {type_name}")
 
 
+class _MemberWriters(dict[str, tuple[str, Convert]]):
+    """The name in the body and the writer of each member of *shape*, compiled when it is used."""
+
+    def __init__(self, compiler: WriterCompiler, shape: Any) -> None:
+        self._compiler = compiler
+        self._shape = shape
+
+    def __missing__(self, key: str) -> tuple[str, Convert]:
+        member = self._shape.members.get(key)
+        if member is None:
+            raise Declined(INVALID)
+        wire_name = member.serialization.get("name", key)
+        known = self[key] = (wire_name, self._compiler.value(member))
+        return known
+
+
 def _string(shape: Any) -> Convert:
     least = scalars.shortest(shape)
 
@@ -185,9 +198,17 @@ def loads(body: bytes) -> Any:
     if not body:
         return {}
     try:
-        return json.loads(body.decode("utf-8"))
+        text = body.decode("utf-8")
+        if text[0] in "{[":
+            value, end = _raw_decode(text)
+            if end == len(text):
+                return value
+        return json.loads(text)  # with white space around it, or bad
     except ValueError:
         raise Odd from None
+
+
+_raw_decode = json.JSONDecoder().raw_decode  # `json.loads` looks for white space around it, too
 
 
 class ReaderCompiler:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -102,7 +102,8 @@ class Connection(asyncio.BufferedProtocol):
             self._fail(error)
             self.close()
             return
-        self.expires = self._pool.deadline()
+        if not reader.complete:
+            self.expires = self._pool.deadline()
         if self._body is not None:
             self._pass_on(reader)
         elif reader.complete or (reader.head_done and self._streams and reader.status < 300):
@@ -144,12 +145,11 @@ class Connection(asyncio.BufferedProtocol):
     def answered(self) -> bool:
         return self._waiter is not None and self._waiter.done()
 
-    async def answer(self) -> None:
-        """Wait for the answer: whole, or its head where the body streams."""
+    @property
+    def answer(self) -> asyncio.Future[None]:
+        """Done when the answer is there: whole, or its head where the body streams."""
         assert self._waiter is not None
-        if not self._waiter.done():
-            await self._waiter
-        self._waiter.result()
+        return self._waiter
 
     def hand_over(self, body: RawBody) -> None:
         """From here on, what comes goes to *body*, which gives the connection back."""
@@ -215,7 +215,8 @@ class Connection(asyncio.BufferedProtocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-        self._go_on_writing()
+        if self._may_write is not None:
+            self._go_on_writing()
 
     def _fail(self, error: BaseException | None) -> None:
         """The connection is gone, or the answer is bad: tell who waits for it."""
@@ -258,7 +259,7 @@ class Pool(AsyncPool):
         self._read_timeout: float | None = self._timeout.sock_read
         self._keepalive = keepalive_of(self._session)
         self._ssl: Any = None
-        self._idle: dict[str, deque[Connection]] = {}
+        self._idle: defaultdict[str, deque[Connection]] = defaultdict(deque)
         self._busy: set[Connection] = set()
         self._opening = 0
         self._waiting: deque[tuple[Turn, str]] = deque()
@@ -319,7 +320,7 @@ class Pool(AsyncPool):
         else:
             sent = await self._send_long(connection, wire)
         try:
-            await connection.answer()
+            await connection.answer
         except Exception as error:
             refusal = refusal_cut_off(error, wire, reader.status, reader.headers)
             if refusal is None:
@@ -377,7 +378,8 @@ class Pool(AsyncPool):
             connection = idle.pop()
             if not connection.lost and connection.idle_since >= oldest:
                 self._busy.add(connection)
-                self._look_out()
+                if self._watch is None:
+                    self._look_out()
                 return connection
             connection.close()
         return None
@@ -448,11 +450,11 @@ class Pool(AsyncPool):
             connection.close()
             self.release(connection)
             return
-        turn, origin = self._next_in_line()
+        turn, origin = self._next_in_line() if self._waiting else (None, "")
         if turn is None:
             connection.idle_since = self.loop.time()
             self._busy.discard(connection)
-            self._idle.setdefault(connection.origin, deque()).append(connection)
+            self._idle[connection.origin].append(connection)
         elif origin == connection.origin:
             turn.set_result(connection)
         else:
