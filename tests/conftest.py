@@ -54,6 +54,16 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """
+    Workers of `-n auto`: two a core.
+
+    A third of the time a test waits: for a server, a timeout, another process.
+    """
+    return 2 * (os.cpu_count() or 1)
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     return ", ".join(f"{name} {_version(name)}" for name in REPORTED)
 

@@ -246,7 +246,7 @@ def test_a_torn_end_is_cut_and_a_spoilt_middle_is_set_aside(
     """Whatever the last bytes are, what came before them is uploaded."""
     for cut in (0, 1, 300, 511, 600, 1300, 1600):
         folder = tmp_path / str(cut)
-        with s3_server.client() as client:
+        with s3_server.client(**QUICK) as client:
             interrupted(folder, s3_server, client, ["a", "b"])
             [path] = (folder / "spool").glob("*.tar")
             whole = path.read_bytes()
@@ -255,7 +255,7 @@ def test_a_torn_end_is_cut_and_a_spoilt_middle_is_set_aside(
             recover(client, folder / "spool")
             [tar] = [each for each in s3_server.tars() if each.batch == path.stem]
             assert [entry.key for entry in tar.entries] == ["raw/a"]
-    with s3_server.client() as client:
+    with s3_server.client(**QUICK) as client:
         interrupted(tmp_path / "spoilt", s3_server, client, ["a", "b", "c"])
         [path] = (tmp_path / "spoilt" / "spool").glob("*.tar")
         whole = path.read_bytes()
