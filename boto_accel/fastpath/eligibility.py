@@ -54,13 +54,13 @@ MODEL_HANDLERS = frozenset(
     ("remove_bucket_from_url_paths_from_model", "remove_accid_host_prefix_from_model")
 )
 
-# Handlers of before-endpoint-resolution, and the parameters that they look at: a call with one of
-# these is stock's.
+# Handlers of before-endpoint-resolution, and the parameters that they change a call for if these
+# are ARNs: such a call is stock's.
 ENDPOINT_HANDLERS: dict[str, tuple[str, ...]] = {
     "customize_endpoint_resolver_builtins": (),
     "S3RegionRedirectorv2.redirect_from_cache": (),
     "AioS3RegionRedirectorv2.redirect_from_cache": (),
-    "S3ControlArnParamHandler.handle_arn": ("Name", "Bucket", "OutpostId"),
+    "S3ControlArnParamHandler.handle_arn": ("Name", "Bucket"),
     "refuse_unserved": (),  # ours: of URLs that botocore resolves to none (redis_store)
 }
 

@@ -33,6 +33,14 @@ _SENT_AS_IT_IS = re.compile(r"[A-Za-z0-9_.\-~/!$&'()*+,;=:@]*").fullmatch
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9_.\-:\[\]]+").fullmatch  # no "bucket\\n", which rules let pass
 
 MOST_KEPT = 1024  # endpoints of one plan; beyond it they are forgotten all at once
+# What is put into the request context meanwhile, by botocore's handlers (S3 Control) as well.
+_OF_RESOLVING = (
+    "auth_type",
+    "signing",
+    "endpoint_properties",
+    "payload_signing_enabled",
+    "outpost_id",
+)
 _EXPRESS = "v4-s3express"  # `S3ExpressAuth`
 SIGNERS = {
     "standard": frozenset(("s3v4", "v4", _EXPRESS)),
@@ -82,6 +90,7 @@ class Resolver:
         operation_model: Any,
         redirects: Mapping[str, str],
         sessions: Sessions | None = None,
+        not_arns: tuple[str, ...] = (),
         signing_type: str = "standard",
     ) -> None:
         self._operation_model = operation_model
@@ -90,10 +99,11 @@ class Resolver:
         self._signing_type = signing_type
         self._redirects = redirects
         self._sessions = sessions
+        self._not_arns = not_arns  # parameters for which an ARN is stock's
         self._kept: dict[Any, Endpoint] = {}
         self._prefix = HostPrefix(client, operation_model)
         read = Read(client, operation_model)
-        self.members = (*read.members, *(n for n in self._prefix.labels if n not in read.members))
+        self.members = tuple(dict.fromkeys((*read.members, *self._prefix.labels, *not_arns)))
         self._searches = read.searches
         self._has_account = read.has_account
         self._by_one_member = len(self.members) == 1 and not (read.searches or read.has_account)
@@ -131,6 +141,8 @@ class Resolver:
     ) -> Steps[Endpoint]:
         """Ask botocore, and keep the answer. What botocore raises is left to stock to raise."""
         key = self._key(params, credentials)
+        if any(ArnParser.is_arn(params.get(name)) for name in self._not_arns):
+            raise Declined("an ARN of S3 Control")
         model = self._operation_model
         context = dict(context)
         options = {}
@@ -253,11 +265,7 @@ def _endpoint(
         payload_signing=context.get("payload_signing_enabled"),
         sessions=sessions,
         marks=marks,
-        context={
-            key: context[key]
-            for key in ("auth_type", "signing", "endpoint_properties", "payload_signing_enabled")
-            if key in context
-        },
+        context={key: context[key] for key in _OF_RESOLVING if key in context},
     )
 
 

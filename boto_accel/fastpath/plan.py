@@ -49,7 +49,6 @@ class Plan:
     defaults: dict[str, Any]
     template: rest.Template
     fixed_query: str
-    stocks_parameters: frozenset[str]  # a call with one of them is stock's
 
     def __init__(self, client: Any, operation: str, is_async: bool, emitter: Any) -> None:
         self.is_async = is_async
@@ -63,7 +62,6 @@ class Plan:
         self.runs_parameter_handlers = handlers.foreign_parameters
         self.parameter_handlers = handlers.parameters
         self.transfer_handlers = handlers.transfer
-        self.stocks_parameters = handlers.stocks_parameters
         before_call = handlers.names("before-call")
         self.escapes_xml = "escape_xml_payload" in before_call
         self.expects = "add_expect_header" in before_call
@@ -92,7 +90,12 @@ class Plan:
         self.context = self._context(client)
         self.defaults = handlers.defaults(model, self.context.get("client_config"))
         self.resolver = Resolver(
-            client, model, handlers.redirects(), handlers.sessions(), self.signing_type
+            client,
+            model,
+            handlers.redirects(),
+            handlers.sessions(),
+            handlers.not_arns,
+            self.signing_type,
         )
         self.answers = Answers(client, model, lane, handlers)
         self.refusals = Refusals(client, model, handlers, self.answers.reader.ids)
@@ -176,7 +179,7 @@ class Handlers:
             (handler, eligibility.PARAMETER_HANDLERS.get(eligibility.name_of(handler) or "", ()))
             for handler in before
         )
-        self.stocks_parameters = frozenset(
+        self.not_arns = tuple(
             parameter
             for handler in self._endpoint
             for parameter in eligibility.ENDPOINT_HANDLERS.get(

@@ -151,8 +151,6 @@ class Variant:
         given = frozenset((*names, *defaults))
         if not binding.required <= given <= binding.members.keys():
             raise Declined(scalars.INVALID)
-        if not plan.stocks_parameters.isdisjoint(given):
-            raise Declined("a parameter that may be an ARN of S3 Control")
         members = [binding.members[name] for name in (*names, *defaults)]
         self.plan = plan
         self.auto_encoding = "EncodingType" in defaults

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import boto3
@@ -20,7 +21,7 @@ from boto_accel import accelerate, explain
 from boto_accel.fastpath.state import state_of
 from boto_accel.fastpath.steps import run
 from tests.fastpath.callers import Caller, all_fast, open_caller
-from tests.fastpath.outcome import outcome
+from tests.fastpath.outcome import Outcome, on_the_wire, outcome
 from tests.parity.operations import service_model
 from tests.parity.worlds import resolve_localhost
 from tests.servers.capture import CaptureServer, http_answer
@@ -385,15 +386,68 @@ def test_s3_control_goes_fast_where_nothing_may_be_an_arn(
     assert "Content-Length" not in sent[0][0]
 
 
-def test_a_name_in_s3_control_is_botocores(
-    capture: Capture, monkeypatch: pytest.MonkeyPatch
+OUTPOST = "arn:aws:s3-outposts:us-east-1:123456789012:outpost/op-01ac5d28a6a232904"
+
+
+@pytest.mark.usefixtures("frozen_clock")
+@pytest.mark.parametrize(
+    ("operation", "params"),
+    [
+        ("get_access_point", {"AccountId": "123456789012", "Name": "name"}),
+        ("get_access_point", {"AccountId": "123456789012", "Name": "arn:of-a-kind"}),
+        ("get_bucket", {"AccountId": "123456789012", "Bucket": "events"}),
+        ("create_bucket", {"Bucket": "events", "OutpostId": "op-01ac5d28a6a232904"}),
+        ("create_bucket", {"Bucket": "events"}),
+    ],
+)
+def test_names_in_s3_control_go_fast(
+    control: Control, operation: str, params: dict[str, str]
 ) -> None:
+    stocks = control(nullcontext(), operation, params, params)
+    assert control(all_fast(2), operation, params, params) == stocks
+
+
+@pytest.mark.usefixtures("frozen_clock")
+@pytest.mark.parametrize(
+    ("operation", "name", "kind"),
+    [("get_access_point", "Name", "accesspoint"), ("get_bucket", "Bucket", "bucket")],
+)
+def test_arns_in_s3_control_are_botocores(
+    control: Control, operation: str, name: str, kind: str
+) -> None:
+    """It takes the account and the place out of them. A plain name before is no help to them."""
+    arn = f"{OUTPOST}/{kind}/name"
+    calls = [
+        {"AccountId": "123456789012", name: "name"},
+        {"AccountId": "123456789012", name: arn},
+        {"AccountId": "210987654321", name: arn},
+        {name: arn},
+    ]
+    stocks = control(nullcontext(), operation, *calls)
+    patch = accelerate()
+    assert control(patch, operation, *calls) == stocks
+    assert patch.stats.fast == 1
+    assert patch.stats.reasons["an ARN of S3 Control"] == 2
+
+
+Control = Callable[..., list[Outcome]]
+
+
+@pytest.fixture
+def control(capture: Capture, flavour: str, monkeypatch: pytest.MonkeyPatch) -> Control:
+    """`control(way, operation, *params)`: what such calls of a client of S3 Control are."""
     resolve_localhost(monkeypatch)
     server = capture(http_answer(200, b"<r/>"))
     url = server.endpoint_url.replace("127.0.0.1", "localhost")
-    with open_caller("sync", "s3control", endpoint_url=url) as caller, accelerate() as patch:
-        caller("get_access_point", AccountId="123456789012", Name="name")
-    assert patch.stats.reasons == {"a parameter that may be an ARN of S3 Control": 1}
+
+    def calls(way: Any, operation: str, *all_params: dict[str, str]) -> list[Outcome]:
+        with open_caller(flavour, "s3control", endpoint_url=url) as caller, way:
+            return [
+                on_the_wire(server, partial(outcome, caller, operation, **params))
+                for params in all_params
+            ]
+
+    return calls
 
 
 def test_a_parameter_that_is_accept_encoding(capture: Capture, flavour: str) -> None:
