@@ -32,7 +32,12 @@ QUICK_PACE = Pace(rounds=3, round_s=0.1)
 @click.option(
     "--only", "patterns", multiple=True, metavar="PATTERN", help="Cases by name; may be repeated."
 )
-@click.option("--list", "list_", is_flag=True, help="Show the names of all cases and end.")
+@click.option(
+    "--list",
+    "list_",
+    is_flag=True,
+    help="Show the names of the cases, of all without --quick or --only, and end.",
+)
 @click.option(
     "--http",
     "engine",
@@ -76,7 +81,7 @@ def command(**options: Any) -> None:
     """
     asked = _Asked(**options)
     if asked.list_:
-        print_cases(all_cases(), Console())
+        print_cases(asked.listed(), Console())
         return
     settings = asked.settings()
     console = Console(stderr=asked.json_to == "-")
@@ -123,6 +128,9 @@ class _Asked:
             pin=self.pin,
             stock_only=self.stock_only,
         )
+
+    def listed(self) -> list[Case]:
+        return self._cases() if self.quick or self.patterns else all_cases()
 
     def _cases(self) -> list[Case]:
         tier = Tier.FULL if self.full else Tier.QUICK if self.quick else Tier.USUAL

@@ -86,13 +86,26 @@ def test_json_goes_to_standard_output_and_the_table_out_of_its_way() -> None:
 def test_list_shows_every_case_and_runs_none() -> None:
     ended = bench("--list")
     assert ended.exit_code == 0
-    assert [line.split()[0] for line in ended.output.splitlines()] == [c.name for c in all_cases()]
+    assert listed_in(ended) == [c.name for c in all_cases()]
+
+
+def listed_in(ended: Any) -> list[str]:
+    return [line.split()[0] for line in ended.output.splitlines()]
+
+
+def test_list_shows_those_that_would_be_run() -> None:
+    only = ("--only", "boto3/http/head/t1", "--only", "socket/http/get/1KiB/t1")
+    assert listed_in(bench("--list", *only)) == list(only[1::2])
+    quick = listed_in(bench("--list", "--quick"))
+    assert "boto3/http/head/t1" in quick
+    assert set(quick) < {each.name for each in all_cases()}
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("--only", "get/2KiB"), "get/2KiB"),
+        (("--list", "--only", "get/2KiB"), "get/2KiB"),
         (("--endpoint", "http://127.0.0.1:1"), "--bucket"),
         (("--rounds", "0"), "--rounds"),
     ],
