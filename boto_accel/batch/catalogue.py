@@ -14,6 +14,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ APPLICATION_ID = 0x62616261  # "baba"
 VERSION = 1
 PAGE = 1000  # rows that are read at once
 _OTHER = "it is a database of something else, or of a later release"
-_MAGIC = b"SQLite format 3\0"  # SQLite's "Database File Format", 1.3.1
+_MAGIC = b"SQLite format 3\0"
 
 _SCHEMA = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -70,13 +71,23 @@ class Batch(NamedTuple):
 
 
 def is_of_something_else(path: Path) -> bool:
-    """Whether a file of the user's is no database: it is no damaged one, to be made anew."""
+    """
+    Whether a file of the user's is no catalogue: a damaged one of ours would be made anew.
+
+    A new one has one page, and its id in the -wal, until its tables are in the file. Source:
+    SQLite's "Database File Format", 1.3.1, 1.3.5, 1.3.16 and 4.
+    """
     try:
         with path.open("rb") as file:
-            begins = file.read(len(_MAGIC))
+            header = file.read(72)
     except OSError:
         return False  # it is not there; or what is wrong is said where it is opened
-    return begins not in (b"", _MAGIC)
+    if not header.startswith(_MAGIC):
+        return header != b""
+    pages, identity = (int.from_bytes(header[at : at + 4], "big") for at in (28, 68))
+    if identity:
+        return identity != APPLICATION_ID
+    return pages > 1 and not Path(f"{path}-wal").exists()
 
 
 class Catalogue:
@@ -112,13 +123,24 @@ class Catalogue:
         return connection
 
     def _prepare(self, path: Path) -> None:
-        """SQLite gives -wal and -shm the mode of the file."""
+        """See that there is a file; one that is there stays as it is."""
         try:
             flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
             os.close(os.open(path, flags, 0o600))
-            os.chmod(path, 0o600)
         except OSError as error:
-            raise SpoolError(str(path), error.strerror or "it cannot be opened") from error
+            raise _unusable(path, error) from error
+
+    def _keep_from_others(self) -> None:
+        """SQLite gives -wal and -shm the mode of the file, when they are made."""
+        if self._path is None:
+            return
+        try:
+            os.chmod(self._path, 0o600)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    os.chmod(f"{self._path}{suffix}", 0o600)
+        except OSError as error:
+            raise _unusable(self._path, error) from error
 
     def _remove(self) -> None:
         if self._path is not None:
@@ -127,36 +149,37 @@ class Catalogue:
 
     def _check(self, connection: sqlite3.Connection, place: str) -> None:
         connection.execute("PRAGMA trusted_schema = OFF")
-        self._refuse_another(connection)
+        self._refuse_another(connection, place)
+        self._keep_from_others()
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # a copy: consistent, if not the latest
         connection.execute("BEGIN IMMEDIATE")
-        known = _pragma(connection, "application_id"), _pragma(connection, "user_version")
-        if known == (0, 0):
+        if not _pragma(connection, "application_id"):
             for text in _SCHEMA:
                 connection.execute(text)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {VERSION}")
             connection.execute("INSERT INTO state VALUES ('place', ?)", (place,))
-        elif known != (APPLICATION_ID, VERSION):
-            connection.execute("ROLLBACK")
-            raise SpoolError(str(self._path), _OTHER)
         connection.execute("COMMIT")
+        self._refuse_another(connection, place)  # another process may have been the first
         connection.execute("SELECT key, batch FROM newest LIMIT 1").fetchone()
-        found = connection.execute("SELECT value FROM state WHERE name = 'place'").fetchone()
-        if found is None or found[0] != place:
-            raise SpoolError(str(self._path), f"it is of {found and found[0]}, not of {place}")
 
-    def _refuse_another(self, connection: sqlite3.Connection) -> None:
+    def _refuse_another(self, connection: sqlite3.Connection, place: str) -> None:
         """
         Before anything is written to it, the journal mode included.
 
-        Tables first, then whose they are: ours come in one transaction, which may end in between.
+        One transaction: another process may be making it.
         """
-        has_tables = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-        known = _pragma(connection, "application_id")
-        if known != APPLICATION_ID and (known or has_tables):
-            raise SpoolError(str(self._path), _OTHER)
+        with _Transaction(connection, "BEGIN"):
+            has_tables = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            known = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+            if not has_tables and known == (0, 0):
+                return
+            if known != (APPLICATION_ID, VERSION):
+                raise SpoolError(str(self._path), _OTHER)
+            found = connection.execute("SELECT value FROM state WHERE name = 'place'").fetchone()
+            if found is None or found[0] != place:
+                raise SpoolError(str(self._path), f"it is of {found and found[0]}, not of {place}")
 
     def close(self) -> None:
         with self._lock:
@@ -233,14 +256,19 @@ class Catalogue:
 
 
 class _Transaction:
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> None:
         self._connection = connection
+        self._begin = begin
 
     def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.execute(self._begin)
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _unusable(path: Path, error: OSError) -> SpoolError:
+    return SpoolError(str(path), error.strerror or "it cannot be opened")
 
 
 def _rows(index: Index, number: int | None) -> Iterator[tuple[Any, ...]]:

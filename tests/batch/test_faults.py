@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from boto_accel.batch import BatchPatch, BatchReader, batch_puts, spool
+from boto_accel.batch.catalogue import Catalogue
 from boto_accel.batch.errors import (
     BatchUploadError,
     DamagedBatchError,
@@ -405,21 +406,60 @@ def test_a_folder_that_others_use_is_no_spool(tmp_path: Path, held: list[str]) -
             assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_file_of_somebody_else_is_no_catalogue(s3_server: MemoryS3, tmp_path: Path) -> None:
-    """It is left as it is, whether it is a database or not."""
-    text, database = tmp_path / "text", tmp_path / "database"
-    text.write_text("mine")
-    with closing(sqlite3.connect(database)) as connection:
-        connection.execute("CREATE TABLE mine (x)")
+def made_database(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        for each in statements:
+            connection.execute(each)
+
+
+def made_catalogue(path: Path, place: str, version: int) -> None:
+    Catalogue(path, place).close()
+    made_database(path, f"PRAGMA user_version = {version}")
+
+
+TABLE, PLACE = "CREATE TABLE mine (x)", "s3://events/batches/"
+NO_CATALOGUES: dict[str, tuple[Callable[[Path], object], type[Exception]]] = {
+    "text": (lambda path: path.write_text("mine"), InvalidOptionError),
+    "database": (lambda path: made_database(path, TABLE), InvalidOptionError),
+    "spoilt": (
+        lambda path: (made_database(path, TABLE), path.write_bytes(path.read_bytes()[:5000])),
+        InvalidOptionError,
+    ),
+    "id": (lambda path: made_database(path, "PRAGMA application_id = 7"), InvalidOptionError),
+    "version": (lambda path: made_database(path, "PRAGMA user_version = 7"), SpoolError),
+    "later": (lambda path: made_catalogue(path, PLACE, 2), SpoolError),
+    "another": (lambda path: made_catalogue(path, "s3://other/", 1), SpoolError),
+}
+
+
+@pytest.mark.parametrize("kind", NO_CATALOGUES)
+def test_a_file_of_something_else_is_no_catalogue(
+    s3_server: MemoryS3, tmp_path: Path, kind: str
+) -> None:
+    """It is left as it is, its mode as well, and nothing is put beside it."""
+    path = tmp_path / kind
+    make, error = NO_CATALOGUES[kind]
+    make(path)
+    path.chmod(0o644)
+    held = path.read_bytes()
+    with s3_server.client() as client, pytest.raises(error, match=kind):
+        BatchReader(client, PLACE, catalogue=path)
+    assert path.read_bytes() == held
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_catalogue_is_for_its_owner(s3_server: MemoryS3, tmp_path: Path) -> None:
+    """Whatever its mode was, and that of what SQLite keeps beside it."""
+    path = tmp_path / "catalogue"
+    path.touch(0o644)
     with s3_server.client() as client:
-        for path, error in ((text, InvalidOptionError), (database, SpoolError)):
-            with pytest.raises(error, match=path.name):
-                BatchReader(client, "s3://events/batches/", catalogue=path)
-    assert text.read_text() == "mine"
-    assert sorted(tmp_path.iterdir()) == [database, text]
-    with closing(sqlite3.connect(database)) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+        for _ in range(2):
+            path.chmod(0o644)
+            with BatchReader(client, PLACE, catalogue=path) as reader:
+                reader.refresh()
+                modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+                assert modes == dict.fromkeys((path.name, "catalogue-wal", "catalogue-shm"), 0o600)
 
 
 def test_a_spoilt_object_is_an_error_and_no_answer(s3_server: MemoryS3, tmp_path: Path) -> None:
