@@ -20,7 +20,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -231,17 +231,23 @@ def _prepare_folder(folder: Path, *, own: bool) -> None:
 
 def _prepare_file(path: str) -> None:
     """
-    See that there is a file of ours at *path*, with no rights for others.
+    See that there is a file at *path* that may be ours. One that is there stays as it is.
 
     It is never opened where it exists: closing it again would drop the locks that SQLite has on
-    it in this process (fcntl(2)). SQLite gives -wal and -shm the mode of the file.
+    it in this process (fcntl(2)).
     """
     for suffix in _SUFFIXES:
         _check_file(path + suffix)
     if not os.path.lexists(path):
         _create(path)
-    elif stat.S_IMODE(os.stat(path).st_mode) & 0o077 and os.name == "posix":
-        os.chmod(path, 0o600)
+
+
+def _keep_from_others(path: str) -> None:
+    """SQLite gives -wal and -shm the mode of the file, when they are made."""
+    for each in (path + suffix for suffix in _SUFFIXES):
+        with suppress(FileNotFoundError):
+            if stat.S_IMODE(os.stat(each).st_mode) & 0o077 and os.name == "posix":
+                os.chmod(each, 0o600)
 
 
 def _check_file(path: str) -> None:
@@ -306,7 +312,7 @@ def _open(path: str, busy_s: float) -> Database:
     _prepare_file(path)
     writer = _connect(path, busy_s)
     try:
-        _check_or_create(writer)
+        _check_or_create(writer, path)
         reader = _connect(path, busy_s)
     except BaseException:
         writer.close()
@@ -359,22 +365,31 @@ def _authorize(
     return sqlite3.SQLITE_DENY if within or action in _DENIED else sqlite3.SQLITE_OK
 
 
-def _check_or_create(connection: sqlite3.Connection) -> None:
-    found = _schema(connection)
-    identity = _pragma(connection, "application_id")
-    version = _pragma(connection, "user_version")
-    if not found and not identity and not version:
+def _check_or_create(connection: sqlite3.Connection, path: str) -> None:
+    is_new = _check_schema(connection)
+    _keep_from_others(path)
+    if is_new:
         _create_schema(connection)
-    elif identity == APPLICATION_ID and version > VERSION:
-        raise RefusedError("the file was made by a later release of boto_accel")
-    elif identity != APPLICATION_ID and found and not _TABLES & {name for _, name, _ in found}:
-        raise RefusedError("the file is a database of something else")
-    elif (found, identity, version) != (_wanted(), APPLICATION_ID, VERSION):
-        raise DamagedError("the schema is not ours")
     if _journal_mode(connection) != b"wal":
         raise RefusedError("the file system has no shared memory for SQLite's WAL mode")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
+
+
+def _check_schema(connection: sqlite3.Connection) -> bool:
+    """Whether there is none yet. Raises RefusedError or DamagedError for one that is not ours."""
+    found = _schema(connection)
+    identity = _pragma(connection, "application_id")
+    version = _pragma(connection, "user_version")
+    if not found and not identity and not version:
+        return True
+    if identity == APPLICATION_ID and version > VERSION:
+        raise RefusedError("the file was made by a later release of boto_accel")
+    if identity != APPLICATION_ID and found and not _TABLES & {name for _, name, _ in found}:
+        raise RefusedError("the file is a database of something else")
+    if (found, identity, version) != (_wanted(), APPLICATION_ID, VERSION):
+        raise DamagedError("the schema is not ours")
+    return False
 
 
 def _create_schema(connection: sqlite3.Connection) -> None:
