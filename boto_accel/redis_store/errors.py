@@ -1,14 +1,16 @@
 """
 BotoAccelError
 ├── UnpresignableError    a URL was asked for that Redis cannot serve
-└── NotInForceError       no redis_s3() served a call; also botocore's EndpointResolutionError
+├── NotInForceError       no redis_s3() served a call; also botocore's EndpointResolutionError
+└── InvalidOptionError
+    └── UnknownSchemeError    a scheme that looks as one of ours; also EndpointResolutionError
 """
 
 from __future__ import annotations
 
 from botocore.exceptions import EndpointResolutionError
 
-from boto_accel.errors import BotoAccelError
+from boto_accel.errors import BotoAccelError, InvalidOptionError
 
 
 class UnpresignableError(BotoAccelError):
@@ -43,3 +45,18 @@ class NotInForceError(BotoAccelError, EndpointResolutionError):  # type: ignore[
     def __init__(self, endpoint_url: str) -> None:
         EndpointResolutionError.__init__(self, endpoint_url=endpoint_url)
         self.endpoint_url = endpoint_url
+
+
+class UnknownSchemeError(InvalidOptionError, EndpointResolutionError):  # type: ignore[misc]
+    """
+    The scheme of *endpoint_url* (shown without the rest) is none, and looks as one of ours.
+
+    Also an EndpointResolutionError, as `NotInForceError`.
+    """
+
+    def __init__(self, endpoint_url: str, expected: str) -> None:
+        InvalidOptionError.__init__(self, "endpoint_url", endpoint_url, expected)
+        self.kwargs = {
+            "endpoint_url": endpoint_url,
+            "expected": expected,
+        }  # `BotoCoreError`: pickled

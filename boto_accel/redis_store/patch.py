@@ -31,7 +31,7 @@ from boto_accel.redis_store.semantics import Refusal
 from boto_accel.redis_store.state import ClientState, Parts, state_of
 from boto_accel.redis_store.store import Asking, Options, Reply, Store, TroubleError
 from boto_accel.redis_store.troubles import translated
-from boto_accel.redis_store.unserved import watch_sessions
+from boto_accel.redis_store.unserved import refuse_misspelt, watch_sessions
 from boto_accel.redis_store.urls import is_ours, with_host
 
 
@@ -144,7 +144,10 @@ class RedisPatch(Patch):
         """Where a client's endpoint is: with a host, without which botocore makes no client."""
         resolved = stock(owner, *args, **kwargs)
         url = resolved["endpoint_url"]
-        if resolved["service_name"] != "s3" or not is_ours(url):
+        if resolved["service_name"] != "s3":
+            return resolved
+        refuse_misspelt(url)
+        if not is_ours(url):
             return resolved
         return {**resolved, "endpoint_url": with_host(url)}
 

@@ -14,6 +14,7 @@ this machine does: "localhost" for a socket, "local" for an embedded server (`wi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeGuard
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -46,7 +47,8 @@ _OPTIONS = (
     "socket_timeout",
     "username",
 )
-_EXPECTED = (
+_MEANT = re.compile(r"(redis|valkey)[a-z0-9+.-]*(://)?", re.IGNORECASE)
+EXPECTED = (
     "redis://, rediss://, redis+cluster:// or redis+sentinel:// with host:port, "
     "unix://localhost/path.sock or redis+embedded://local[/folder]"
 )
@@ -99,6 +101,12 @@ def is_ours(url: object) -> TypeGuard[str]:
     return isinstance(url, str) and "://" in url and url.partition("://")[0].lower() in _KINDS
 
 
+def misspelt(url: object) -> str:
+    """What may be shown of a URL that is meant for us and is none of ours; "" for every other."""
+    found = _MEANT.match(url) if isinstance(url, str) and not is_ours(url) else None
+    return f"{found.group()}…" if found else ""
+
+
 def with_host(url: str) -> str:
     """*url*, one of ours, with the host that stands for this machine where it needs one."""
     scheme, _, rest = url.partition("://")
@@ -146,7 +154,7 @@ def read_url(url: str) -> Address:
             tuple(options.items()),
         )
     except (KeyError, ValueError):
-        raise InvalidOptionError("endpoint_url", f"{scheme}://…", _EXPECTED) from None
+        raise InvalidOptionError("endpoint_url", f"{scheme}://…", EXPECTED) from None
     for name, _ in address.options:
         if name not in _OPTIONS and not name.startswith("ssl_"):
             expected = f"prefix, ssl_…, {', '.join(_OPTIONS)} as the names of options"

