@@ -14,6 +14,7 @@ from weakref import WeakSet
 from boto_accel import _hook
 from boto_accel._call import Call
 from boto_accel._effects import Forward, Steps
+from boto_accel._services import check_names, plain
 from boto_accel._stack import Layer, Stock
 from boto_accel.errors import InvalidOptionError, PatchStateError
 
@@ -28,7 +29,8 @@ class Patch:
     clients: only calls of these clients (one, or several). Held weakly.
     services: only calls of these services, by the name a client is made with: "s3".
     operations: only these operations: "get_object" or "GetObject".
-    None does not narrow. Raises InvalidOptionError for anything else.
+    None does not narrow. Raises InvalidOptionError for anything else, and for names that botocore
+    does not have (`check_names`).
 
     A subclass has a `layer`, and either `handle` (a generator; every layer but SEND) or `send`
     and `asend` (layer SEND; no generators, so that a call pays for nothing but itself).
@@ -211,24 +213,19 @@ class Narrowing:
 
     @classmethod
     def of(cls, clients: Any, services: Any, operations: Any) -> Narrowing:
+        held = _clients(clients)
+        of_services = _names("services", services)
         names = _names("operations", operations)
-        return cls(
-            _clients(clients),
-            _names("services", services),
-            None if names is None else frozenset(map(_plain, names)),
-        )
+        models = [each.meta.service_model for each in held or ()]
+        check_names(of_services or frozenset(), names or frozenset(), models)
+        return cls(held, of_services, None if names is None else frozenset(map(plain, names)))
 
     def admits(self, client: Any, operation: str) -> bool:
         return (
-            (self.operations is None or _plain(operation) in self.operations)
+            (self.operations is None or plain(operation) in self.operations)
             and (self.services is None or client.meta.service_model.service_name in self.services)
             and (self.clients is None or client in self.clients)
         )
-
-
-def _plain(operation: str) -> str:
-    """Equal for "get_object" and "GetObject", without asking botocore for its exceptions."""
-    return operation.replace("_", "").lower()
 
 
 def _clients(given: Any) -> WeakSet[Any] | None:

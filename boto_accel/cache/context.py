@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from boto_accel._patch import Narrowing
 from boto_accel.cache import options
 from boto_accel.cache.patch import CachePatch
 from boto_accel.cache.stores import open_store
@@ -69,6 +70,7 @@ def botocache_context(
     own_ttl = getattr(cache, "ttl", None)
     if cache_ttl == options.DEFAULT_TTL_S and type(own_ttl) in (int, float):
         cache_ttl = own_ttl
+    narrowed = Narrowing.of(clients, services, operations)
     chosen = options.make_options(
         cache_ttl=cache_ttl,
         call_verbs_to_cache=call_verbs_to_cache,
@@ -81,8 +83,8 @@ def botocache_context(
         invalidate_on_write=invalidate_on_write,
         call_log=call_log,
         quiet=supress_warning_message,
-        operations=operations,
+        operations=narrowed.operations,
     )
     where = cache_path if cache is None else cache
     open_ = partial(open_store, where, max_entries=max_entries, max_bytes=cache_max_bytes)
-    return CachePatch(open_, chosen, clients=clients, services=services)
+    return CachePatch(open_, chosen, clients=narrowed.clients, services=narrowed.services)

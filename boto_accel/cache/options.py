@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from boto_accel._patch import Narrowing
+from boto_accel._services import check_services
 from boto_accel.cache import policy
 from boto_accel.cache.freshness import Lifetime, Names, is_absence
 from boto_accel.errors import InvalidOptionError
@@ -150,7 +151,11 @@ def _allowed(given: Any) -> bool | Names:
 
 
 def _writes(given: Any) -> bool | frozenset[str]:
-    return given if isinstance(given, bool) else frozenset(_texts("invalidate_on_write", given))
+    if isinstance(given, bool):
+        return given
+    services = frozenset(_texts("invalidate_on_write", given))
+    check_services("invalidate_on_write", services)
+    return services
 
 
 def of_last_release(

@@ -44,7 +44,9 @@ class RedisPatch(Patch):
     def __init__(
         self, options: Options, *, clock: Callable[[], float] = time.time, **narrowing: Any
     ) -> None:
-        super().__init__(**narrowing)
+        # By name only to look for the operations in S3: `matches` sees to the rest.
+        services = None if narrowing.get("operations") is None else "s3"
+        super().__init__(services=services, **narrowing)
         self.options = options
         self._clock = clock
 

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 from boto_accel._call import Call
 from boto_accel._effects import Forward, Steps
-from boto_accel._patch import Narrowing, Patch
+from boto_accel._patch import Patch
 from boto_accel._stack import Layer
-from boto_accel.errors import InvalidOptionError
 from boto_accel.router import presigning
 from boto_accel.router.counts import RouteStats
 from boto_accel.router.routes import read_routes_of
@@ -35,8 +34,6 @@ class RoutePatch(Patch):
 
     def __init__(self, rules: Rules, targets: Targets, **narrowing: Any) -> None:
         super().__init__(services="s3", **narrowing)
-        if self._narrowing.operations is not None:
-            _check_operations(self._narrowing.operations)
         self.rules = rules
         self._targets = targets
         self._router = Router(rules, targets)
@@ -125,16 +122,3 @@ def route_s3(
     """
     clients, rules = read_routes_of(clients, mapping)
     return RoutePatch(rules, Targets(clients, rules, needs_all=False), operations=operations)
-
-
-def _check_operations(given: frozenset[str]) -> None:
-    """Of a name that S3 does not have nothing would be routed, and nobody would be told."""
-    from botocore.session import Session
-
-    session: Any = Session()
-    names = session.get_service_model("s3").operation_names
-    unknown = given - (Narrowing.of(None, None, names).operations or frozenset())
-    if unknown:
-        raise InvalidOptionError(
-            "operations", ", ".join(sorted(unknown)), "those of S3: 'get_object'"
-        )

@@ -813,6 +813,7 @@ async def test_sync_and_async_share(iam: Any) -> None:
         ("cache_errors", {"X": "1"}),
         ("allow_sensitive", 1),
         ("invalidate_on_write", 1),
+        ("invalidate_on_write", ["iam", "dynamo"]),
         ("cache_max_bytes", 0),
         ("operations", 5),
         ("clients", 5),
@@ -834,3 +835,12 @@ def test_a_bad_url_is_told_on_entering(url: str) -> None:
 def test_decisions_of_one_service() -> None:
     cache = botocache_context(cache="memory://")
     assert {each.service for each in cache.decisions("sts")} == {"sts"}
+
+
+def test_decisions_tell_of_a_time_for_nothing() -> None:
+    """When they are made, such names are not looked for: that takes the models of all services."""
+    times = {"sts": 1, "ListUsers": 1, "iam.list_roles": 1}
+    list(botocache_context(cache="memory://", ttl_by_operation=times).decisions(["sts", "iam"]))
+    cache = botocache_context(cache="memory://", ttl_by_operation={**times, "iam.ListUser": 1})
+    with pytest.raises(InvalidOptionError, match=r"^ttl_by_operation='iam.listuser'.*ListUsers'"):
+        list(cache.decisions("iam"))

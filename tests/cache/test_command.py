@@ -183,3 +183,38 @@ def test_policy_names_what_is_sensitive_and_what_would_be_allowed() -> None:
 
 def test_policy_of_a_service_that_is_not_there() -> None:
     assert run("policy", "nonsense").exit_code == 2
+    assert "'dynamodb'" in run("policy", "dynamo").output
+
+
+@pytest.mark.parametrize(
+    ("name", "alike"),
+    [
+        ("nope", "an operation"),
+        ("secretsmanagr", "'secretsmanager'"),
+        ("GetSecretValu", "'GetSecretValue'"),
+        ("secretsmanager.GetSecretValu", "'secretsmanager.GetSecretValue'"),
+        ("rds.DescribeDBInstance", "'rds.DescribeDBInstances'"),  # of a service that is not shown
+        ("rdss.DescribeDBInstances", "an operation"),
+        ("DescribeDBInstances", "of those that are looked at"),
+    ],
+)
+def test_policy_of_what_there_is_not(name: str, alike: str) -> None:
+    refused = run("policy", "secretsmanager", "--allow", name)
+    assert refused.exit_code == 2
+    assert f"allow_sensitive='{name.lower()}'" in refused.output
+    assert alike in refused.output
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "secretsmanager",
+        "get_secret_value",
+        "secretsmanager.GetSecretValue",
+        "rds",
+        "rds.StopDBCluster",
+    ],
+)
+def test_policy_of_what_there_is(name: str) -> None:
+    """In whatever form, and of services that are not shown: one list may serve several commands."""
+    assert run("policy", "secretsmanager", "--allow", name).exit_code == 0

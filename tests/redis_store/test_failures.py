@@ -303,7 +303,13 @@ def test_an_option_that_is_none(flavour: str, option: str, named: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"default_ttl": 0}, {"default_ttl": "1"}, {"replaced_ttl": None}]
+    "option",
+    [
+        {"default_ttl": 0},
+        {"default_ttl": "1"},
+        {"replaced_ttl": None},
+        {"operations": "get_objct"},
+    ],
 )
 def test_a_bad_option_is_named(option: dict[str, Any]) -> None:
     with pytest.raises(InvalidOptionError, match=next(iter(option))):
