@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib import metadata
@@ -49,6 +50,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # tests that interrupt would wait for ever.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.version_info < (3, 11):
+        # aiohttp leaves TLS transports whose peer has closed to the collector: stock's, that is.
+        unclosed = "ignore:unclosed transport <asyncio.sslproto:ResourceWarning"
+        config.addinivalue_line("filterwarnings", unclosed)
     config.addinivalue_line(
         "markers", "aiobotocore: needs aiobotocore (implied by the argument flavour='async')"
     )

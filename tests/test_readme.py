@@ -22,6 +22,7 @@ import pytest
 from boto_accel.bench.target import Target, own_server
 from boto_accel.commands import cli
 from tests.servers.clients import make_client
+from tests.servers.valkey import STRICT
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -99,7 +100,7 @@ def run(block: Block, server: Target, folder: Path) -> subprocess.CompletedProce
         "PYTHONPATH": str(ROOT),
     }
     return subprocess.run(
-        [sys.executable, "-W", "error", str(program)],
+        [sys.executable, *STRICT, str(program)],
         env={**os.environ, **settings},
         cwd=folder,
         stdin=subprocess.DEVNULL,

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.valkey import STRICT
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 ASYNC = {"accelerate_async.py", "demo.py"}  # they need an aiobotocore
@@ -92,7 +94,7 @@ def run(program: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """As a user does: in a folder of its own, without settings for AWS."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return subprocess.run(
-        [sys.executable, "-W", "error", str(program), *ARGUMENTS.get(program.name, [])],
+        [sys.executable, *STRICT, str(program), *ARGUMENTS.get(program.name, [])],
         env={**inherited, "PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         cwd=folder,
         stdin=subprocess.DEVNULL,

