@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from boto_accel.datastore.common import (
@@ -37,7 +38,11 @@ class AsyncTable:
 
     `await table.select(id=1)`, `await table.keys`, `async for row in table.iter_query()`.
     `columns` are those that are known so far: `await table.schema` asks for them.
+    Made of a bucket's name, without *client*, it is to be entered, so that the client that is made
+    for it is closed: `async with AsyncTable(name, bucket) as table`.
     """
+
+    _owns_database: bool = False
 
     def __init__(
         self,
@@ -53,6 +58,7 @@ class AsyncTable:
 
         options = {"client": client, "session": session, "endpoint_url": endpoint_url}
         self.database: AsyncDatabase = checked_source(database, AsyncDatabase, options)
+        self._owns_database = self.database is not database
         self._steps = TableSteps(name, self.database.bucket, columns, [*dir(AsyncTable), "_steps"])
 
     @property
@@ -69,6 +75,18 @@ class AsyncTable:
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *all_names(self._steps)]
+
+    async def __aenter__(self) -> AsyncTable:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._owns_database:
+            await self.database.close()
 
     async def _run(self, steps: Steps) -> Any:
         return await arun(await self.database.client(), steps)

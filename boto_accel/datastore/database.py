@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -16,6 +17,8 @@ from boto_accel.datastore.effects import Steps
 from boto_accel.datastore.rows import Bucket
 from boto_accel.datastore.schema import Columns
 from boto_accel.datastore.table import Table
+
+logger = logging.getLogger(__name__)
 
 
 class Database:
@@ -118,6 +121,8 @@ class AsyncDatabase:
     closed, so that the client that is made for it is closed.
     """
 
+    _stack: AsyncExitStack | None = None  # of the client that was made here
+
     def __init__(
         self,
         name: str,
@@ -131,7 +136,6 @@ class AsyncDatabase:
         self.bucket: Bucket = Bucket(self.name)  # what its tables have in common
         self._client = client
         self._options = (session, endpoint_url)
-        self._stack: AsyncExitStack | None = None
         self._lock = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -164,6 +168,13 @@ class AsyncDatabase:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def __del__(self) -> None:
+        """aiohttp tells of a session that nobody closed, and not of whose it was."""
+        if self._stack is not None:
+            # Not `self`: who keeps the record would keep it.
+            text = "AsyncDatabase(%r) was not closed: use `async with`, for it or its table"
+            logger.warning(text, self.name)
 
     async def _run(self, steps: Steps) -> Any:
         return await arun(await self.client(), steps)
