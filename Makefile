@@ -11,6 +11,7 @@ PYTEST ?=
 MATRIX ?=
 BENCH ?=
 SOAK ?=
+MOTO ?=
 CRASH ?=
 SWEEP ?=
 
@@ -24,9 +25,10 @@ DEMO := $(VENV)/.demo-$(VERSION)
 DEV := $(VENV)/.dev-$(VERSION)
 TYPES := $(VENVS)/.types-$(VERSION)
 AWSCLI := $(VENVS)/.awscli-$(VERSION)
+MOTO_SUITE := $(VENVS)/.moto-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test test-engines soak redis redis-machine crash clients sweep awscli lint types build smoke docs bench test-matrix format clean
+.PHONY: demo test test-engines soak redis redis-machine crash clients sweep awscli moto lint types build smoke docs bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -67,6 +69,10 @@ crash: $(DEV)
 
 # The AWS CLI v1, for the tests that start it; they are skipped without.
 awscli: $(AWSCLI)
+
+# moto's own tests at its server, stock and accelerated: half an hour. MOTO="--only sqs" for some.
+moto: $(MOTO_SUITE)
+	$(VENVS)/moto/bin/python -m tests.moto_suite $(MOTO)
 
 lint: $(DEV)
 	$(RUN) -m ruff check .
@@ -124,4 +130,9 @@ $(TYPES): $(SOURCES)
 
 $(AWSCLI): $(SOURCES)
 	$(PYTHON) tools/environment.py $(VENVS)/awscli -- -e ".[awscli]"
+	@touch $@
+
+# With what moto's own tests import besides.
+$(MOTO_SUITE): $(SOURCES)
+	$(PYTHON) tools/environment.py $(VENVS)/moto -- -e ".[test]" freezegun pycognito pyotp
 	@touch $@

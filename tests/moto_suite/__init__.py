@@ -1,0 +1,1 @@
+"""moto's own tests as a test of ours: see `__main__`."""
