@@ -26,6 +26,13 @@ USUAL_PACE = Pace(rounds=5, round_s=0.4)
 QUICK_PACE = Pace(rounds=3, round_s=0.1)
 
 
+def _in_a_folder(_: object, __: object, path: Any) -> Any:
+    """What is measured for minutes is not to be lost when it is written."""
+    if path is not None and not Path(path).parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(Path(path).parent)!r}")
+    return path
+
+
 @click.command()
 @click.option("--quick", is_flag=True, help="Few cases, short rounds: half a minute.")
 @click.option("--full", is_flag=True, help="Every case there is: many minutes.")
@@ -55,12 +62,15 @@ QUICK_PACE = Pace(rounds=3, round_s=0.1)
     "json_to",
     is_flag=False,
     flag_value="-",
+    type=click.Path(dir_okay=False, writable=True, allow_dash=True),
+    callback=_in_a_folder,
     metavar="[FILE]",
     help="Write the report as JSON, to standard output without FILE.",
 )
 @click.option(
     "--plot",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    callback=_in_a_folder,
     metavar="FILE.svg",
     help="Draw a chart of the ratios.",
 )

@@ -108,6 +108,9 @@ def test_list_shows_those_that_would_be_run() -> None:
         (("--list", "--only", "get/2KiB"), "get/2KiB"),
         (("--endpoint", "http://127.0.0.1:1"), "--bucket"),
         (("--rounds", "0"), "--rounds"),
+        (("--json", "no/such/folder/report.json"), "no folder 'no/such/folder'"),
+        (("--plot", "no/such/folder/chart.svg"), "no folder 'no/such/folder'"),
+        (("--json", "/"), "--json"),
     ],
 )
 def test_options_that_mean_nothing_are_usage_errors(arguments: tuple[str, ...], said: str) -> None:
