@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, NamedTuple
 
 from boto_accel.batch.errors import SpoolError
@@ -24,6 +25,7 @@ from boto_accel.batch.index import Entry, Index
 APPLICATION_ID = 0x62616261  # "baba"
 VERSION = 1
 PAGE = 1000  # rows that are read at once
+LOCK_WAIT_S = 30.0  # seconds; how long another process may take for a transaction
 _OTHER = "it is a database of something else, or of a later release"
 _MAGIC = b"SQLite format 3\0"
 
@@ -113,7 +115,7 @@ class Catalogue:
             self._prepare(self._path)
         where = ":memory:" if self._path is None else str(self._path)
         connection = sqlite3.connect(
-            where, timeout=30, isolation_level=None, check_same_thread=False
+            where, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False
         )
         try:
             self._check(connection, place)
@@ -151,7 +153,7 @@ class Catalogue:
         connection.execute("PRAGMA trusted_schema = OFF")
         self._refuse_another(connection, place)
         self._keep_from_others()
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")  # a copy: consistent, if not the latest
         connection.execute("BEGIN IMMEDIATE")
         if not _pragma(connection, "application_id"):
@@ -265,6 +267,24 @@ class _Transaction:
 
     def __exit__(self, kind: object, *_: object) -> None:
         self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """
+    Wait for others who are about to do the same.
+
+    Here SQLite does not: it has a lock for reading when it asks for the exclusive one. Source:
+    `sqlite3BtreeSetVersion` and `sqlite3BtreeBeginTrans` in btree.c.
+    """
+    deadline = monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or monotonic() >= deadline:
+                raise
+        sleep(0.01)
 
 
 def _unusable(path: Path, error: OSError) -> SpoolError:

@@ -462,6 +462,18 @@ def test_a_catalogue_is_for_its_owner(s3_server: MemoryS3, tmp_path: Path) -> No
                 assert modes == dict.fromkeys((path.name, "catalogue-wal", "catalogue-shm"), 0o600)
 
 
+def test_a_catalogue_that_others_open_at_the_same_time_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite does not wait by itself where the journal mode of a new file is changed."""
+    path = tmp_path / "catalogue"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr("boto_accel.batch.catalogue.sleep", lambda _: other.execute("COMMIT"))
+        Catalogue(path, PLACE).close()
+        assert not other.in_transaction
+
+
 def test_a_spoilt_object_is_an_error_and_no_answer(s3_server: MemoryS3, tmp_path: Path) -> None:
     with s3_server.client() as client:
         with batch_at(tmp_path):
