@@ -61,7 +61,8 @@ def check_services(parameter: str, names: Iterable[str]) -> None:
             return
     name = min(wanted - known)
     alike = {each: each for each in known}
-    raise InvalidOptionError(parameter, name, expected("a service", name.lower(), alike))
+    what = "a service, in AWS_DATA_PATH or"
+    raise InvalidOptionError(parameter, name, expected(what, name.lower(), alike))
 
 
 def _check_form(names: Iterable[str]) -> None:
