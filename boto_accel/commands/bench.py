@@ -26,13 +26,6 @@ USUAL_PACE = Pace(rounds=5, round_s=0.4)
 QUICK_PACE = Pace(rounds=3, round_s=0.1)
 
 
-def _in_a_folder(_: object, __: object, path: Any) -> Any:
-    """What is measured for minutes is not to be lost when it is written."""
-    if path is not None and not Path(path).parent.is_dir():
-        raise click.BadParameter(f"there is no folder {str(Path(path).parent)!r}")
-    return path
-
-
 @click.command()
 @click.option("--quick", is_flag=True, help="Few cases, short rounds: half a minute.")
 @click.option("--full", is_flag=True, help="Every case there is: many minutes.")
@@ -63,14 +56,12 @@ def _in_a_folder(_: object, __: object, path: Any) -> Any:
     is_flag=False,
     flag_value="-",
     type=click.Path(dir_okay=False, writable=True, allow_dash=True),
-    callback=_in_a_folder,
     metavar="[FILE]",
     help="Write the report as JSON, to standard output without FILE.",
 )
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    callback=_in_a_folder,
     metavar="FILE.svg",
     help="Draw a chart of the ratios.",
 )
@@ -127,6 +118,7 @@ class _Asked:
         """Raises click's errors for options that do not go together."""
         if self.endpoint and not self.bucket:
             raise click.UsageError("--endpoint needs --bucket, an existing one")
+        self._check_folders()
         return Settings(
             cases=tuple(self._cases()),
             pace=self._pace(),
@@ -138,6 +130,12 @@ class _Asked:
             pin=self.pin,
             stock_only=self.stock_only,
         )
+
+    def _check_folders(self) -> None:
+        """What is measured for minutes is not to be lost when it is written."""
+        for path in (self.json_to, self.plot):
+            if path is not None and not Path(path).parent.is_dir():
+                raise click.UsageError(f"there is no folder {str(Path(path).parent)!r}")
 
     def listed(self) -> list[Case]:
         return self._cases() if self.quick or self.patterns else all_cases()
