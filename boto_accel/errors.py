@@ -75,7 +75,8 @@ class InvalidOptionError(BotoAccelError, ValueError):
 
     def __init__(self, parameter: str, value: object, expected: str) -> None:
         kept = value if type(value) in _PLAIN else repr(value)
-        super().__init__(parameter, kept, expected)
+        # Not `super()`, which may be an error of botocore's that a child is, too (Python 3.14).
+        ValueError.__init__(self, parameter, kept, expected)
         self.parameter = parameter
         self.value = kept
         self.expected = expected
