@@ -134,5 +134,5 @@ $(AWSCLI): $(SOURCES)
 
 # With what moto's own tests import besides.
 $(MOTO_SUITE): $(SOURCES)
-	$(PYTHON) tools/environment.py $(VENVS)/moto -- -e ".[test]" freezegun pycognito pyotp
+	$(PYTHON) tools/environment.py $(VENVS)/moto -- -e ".[test]" freezegun pycognito pyotp pytest-timeout
 	@touch $@

@@ -36,6 +36,7 @@ LEFT_OUT = (
     "test_utilities",
 )
 PLUGIN = "moto_on_the_wire"
+LONGEST_S = 60  # seconds a test may take: some wait for the real AWS, which is not to be had
 WAYS: Mapping[str, tuple[str, ...]] = {
     "stock": (),
     "fast": ("--boto-accel", "--boto-accel-stats"),
@@ -86,7 +87,8 @@ def started(way: str, tests: Iterable[Path], stack: ExitStack) -> subprocess.Pop
     server = stack.enter_context(run_moto_server())
     sdist = unpacked_sdist()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", PLUGIN]
-    command += ["--continue-on-collection-errors", f"--junitxml={report_of(way, 'xml').resolve()}"]
+    command += ["--timeout", str(LONGEST_S), "--continue-on-collection-errors"]
+    command += [f"--junitxml={report_of(way, 'xml').resolve()}"]
     log = stack.enter_context(report_of(way, "log").open("wb"))
     print(f"{way}: tail -f {log.name}", flush=True)
     return subprocess.Popen(
