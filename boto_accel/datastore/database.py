@@ -6,7 +6,6 @@ import asyncio
 import logging
 import threading
 from contextlib import AsyncExitStack
-from types import TracebackType
 from typing import Any
 
 from boto_accel.datastore import buckets
@@ -69,12 +68,7 @@ class Database:
     def __enter__(self) -> Database:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _run(self, steps: Steps) -> Any:
@@ -161,12 +155,7 @@ class AsyncDatabase:
         await self.client()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def __del__(self) -> None:
