@@ -159,7 +159,7 @@ class Machine(RuleBasedStateMachine):
 
 
 SETTINGS = settings(
-    max_examples=40,
+    max_examples=60,
     derandomize=True,
     stateful_step_count=40,
     deadline=None,
