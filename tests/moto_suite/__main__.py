@@ -53,10 +53,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.moto_suite", description=__doc__)
     parser.add_argument("--only", action="append", help="tests of this service (sqs); repeatable")
     options = parser.parse_args()
-    tests = tests_of(unpacked_sdist(), options.only)
+    sdist = unpacked_sdist()
+    tests = tests_of(sdist, options.only)
     with ExitStack() as stack:
-        runs = {way: stack.enter_context(started(way, tests, stack)) for way in WAYS}
-        for run in runs.values():
+        runs = [stack.enter_context(started(way, sdist, tests, stack)) for way in WAYS]
+        for run in runs:
             run.wait()
     return told(*(outcomes(way) for way in WAYS))
 
@@ -75,24 +76,28 @@ def unpacked_sdist() -> Path:
     return FOLDER / name
 
 
-def tests_of(sdist: Path, services: Iterable[str] | None) -> list[Path]:
+def tests_of(sdist: Path, services: Iterable[str] | None) -> list[str]:
+    """Folders, as they are called from *sdist*."""
     if services is not None:
-        return [sdist / "tests" / f"test_{service}" for service in services]
-    found = sorted(each for each in (sdist / "tests").glob("test_*") if each.is_dir())
-    return [each for each in found if each.name not in LEFT_OUT]
+        return [f"tests/test_{service}" for service in services]
+    found = sorted(each.name for each in (sdist / "tests").glob("test_*") if each.is_dir())
+    return [f"tests/{name}" for name in found if name not in LEFT_OUT]
 
 
-def started(way: str, tests: Iterable[Path], stack: ExitStack) -> subprocess.Popen[bytes]:
+def started(
+    way: str, sdist: Path, tests: Iterable[str], stack: ExitStack
+) -> subprocess.Popen[bytes]:
     """pytest over *tests*, with a server of its own."""
     server = stack.enter_context(run_moto_server())
-    sdist = unpacked_sdist()
+    report = report_of(way, "xml").resolve()
+    report.unlink(missing_ok=True)  # that of an earlier run is not taken for one of this
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", PLUGIN]
     command += ["--timeout", str(LONGEST_S), "--continue-on-collection-errors"]
-    command += [f"--junitxml={report_of(way, 'xml').resolve()}"]
+    command += [f"--junitxml={report}"]
     log = stack.enter_context(report_of(way, "log").open("wb"))
     print(f"{way}: tail -f {log.name}", flush=True)
     return subprocess.Popen(
-        [*command, *WAYS[way], *(str(each.relative_to(sdist)) for each in tests)],
+        [*command, *WAYS[way], *tests],
         cwd=sdist,
         env={
             **os.environ,
