@@ -172,6 +172,30 @@ def test_read_timeout(flavour: str, capture: Callable[..., CaptureServer]) -> No
     assert len(server.requests) == 2
 
 
+@pytest.mark.parametrize("connect_timeout", [60, 50])
+def test_a_socket_timeout_set_on_a_body_ends_with_it(
+    capture: Callable[..., CaptureServer], connect_timeout: int
+) -> None:
+    """The next call on the same connection has the client's own timeout, as in stock."""
+    server = capture(http_answer(200, b"x" * LENGTH))
+    options = {"endpoint_url": server.endpoint_url, "connect_timeout": connect_timeout}
+
+    def left_behind() -> Any:
+        with open_caller("sync", read_timeout=60, **options) as s3:
+            body = s3("get_object", Bucket="b", Key="k")["Body"]
+            body.set_socket_timeout(25)
+            sock = body._raw_stream._fp.fp.raw._sock
+            assert sock.gettimeout() == 25
+            body.read()
+            s3("get_object", Bucket="b", Key="k")["Body"].read()
+            assert connected_to(server.port) == 1
+            return sock.gettimeout()
+
+    stock = left_behind()
+    with all_fast(2):
+        assert left_behind() == stock == 60
+
+
 def test_connect_timeout(flavour: str) -> None:
     """A server that accepts nothing raises stock's ConnectTimeoutError."""
     with socket.socket() as listener:

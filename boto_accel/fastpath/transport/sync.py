@@ -51,11 +51,12 @@ _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 class Connection:
     """One kept-alive connection, around the urllib3 connection that made it."""
 
-    __slots__ = ("_http", "_poll", "sock")
+    __slots__ = ("_http", "_poll", "lent", "sock")
 
     def __init__(self, http_connection: Any) -> None:
         self._http = http_connection
         self.sock = http_connection.sock
+        self.lent = False  # whether somebody was given the socket, and may have set its timeout
         self._poll: Any = None
         if hasattr(select, "poll"):
             self._poll = select.poll()
@@ -147,7 +148,7 @@ class Pool:
 
     def _exchange_on(self, connection: Connection, wire: Wire) -> Reply:
         reader = AnswerReader(wire.to_head)
-        if self._connect_timeout == self._read_timeout:
+        if self._connect_timeout == self._read_timeout and not connection.lent:
             sent = _send(connection, wire, reader)
         else:  # urllib3 sends under the connect timeout, and reads under the other
             connection.sock.settimeout(self._connect_timeout)
@@ -213,6 +214,7 @@ class Rest:
 
     @property
     def socket(self) -> Any:
+        self._connection.lent = True
         return self._connection.sock
 
     def read(self, amount: int | None, before: bytes) -> bytes:
