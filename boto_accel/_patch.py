@@ -26,11 +26,7 @@ class Patch:
     """
     One capability that can be switched on, for the whole process.
 
-    clients: only calls of these clients (one, or several). Held weakly.
-    services: only calls of these services, by the name a client is made with: "s3".
-    operations: only these operations: "get_object" or "GetObject".
-    None does not narrow. Raises InvalidOptionError for anything else, and for names that botocore
-    does not have (`check_names`).
+    narrowing: which calls it is for; all if it is left out.
 
     A subclass has a `layer`, and either `handle` (a generator; every layer but SEND) or `send`
     and `asend` (layer SEND; no generators, so that a call pays for nothing but itself).
@@ -39,12 +35,10 @@ class Patch:
     layer: ClassVar[Layer]
     makes: ClassVar[frozenset[str]] = frozenset()  # names of `_hook.MAKING` that `make` answers
 
-    def __init__(
-        self, *, clients: Any = None, services: Any = None, operations: Any = None
-    ) -> None:
-        self._narrowing = Narrowing.of(clients, services, operations)
+    def __init__(self, narrowing: Narrowing | None = None) -> None:
+        self._narrowing = narrowing or Narrowing()
         # True: `matches` says yes to everything and need not be asked.
-        self.unrestricted: bool = self._narrowing == Narrowing(None, None, None)
+        self.unrestricted: bool = self._narrowing == Narrowing()
         # Re-entrant for the reason at Stack.lock. Held while resources open and close, so that
         # nobody who enters at the same time goes on before they are there.
         self._door = threading.RLock()
@@ -205,14 +199,25 @@ class Patch:
 
 @dataclass(frozen=True)
 class Narrowing:
-    """The calls that a patch is for; None stands for all."""
+    """
+    The calls that a patch is for; None stands for all.
 
-    clients: WeakSet[Any] | None
-    services: frozenset[str] | None
-    operations: frozenset[str] | None
+    clients: held weakly. services: by the name that a client is made with: "s3". operations: as
+    `plain` has them.
+    """
+
+    clients: WeakSet[Any] | None = None
+    services: frozenset[str] | None = None
+    operations: frozenset[str] | None = None
 
     @classmethod
-    def of(cls, clients: Any, services: Any, operations: Any) -> Narrowing:
+    def of(cls, clients: Any = None, services: Any = None, operations: Any = None) -> Narrowing:
+        """
+        As a user gives them, each one or several; operations as "get_object" or "GetObject".
+
+        Raises InvalidOptionError for anything else, and for what would match no call
+        (`check_names`).
+        """
         held = _clients(clients)
         of_services = _names("services", services)
         names = _names("operations", operations)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from boto_accel.errors import InvalidOptionError
 
@@ -33,36 +33,140 @@ def check_names(
     """
     Raise InvalidOptionError for a service, or an operation, that botocore does not have.
 
-    models: the `ServiceModel`s of the clients that are given too; then operations are looked for in
-    these. Without services and clients an operation has only to look as one: to read the models of
-    all services takes seconds.
+    models: the `ServiceModel`s of the clients that are given too. One at least has to be of
+    *services*, and operations are looked for in these. Without services and clients an operation
+    has only to look as one: to read the models of all services takes seconds.
     """
     held = {model.service_name for model in models}
     check_services("services", services - held)
-    if models:
-        _check_operations(operations, held, (model.operation_names for model in models))
-    elif not services:
+    counted = [each for each in models if not services or each.service_name in services]
+    if models and not counted:
+        of_these = f"a client of services={sorted(services)}, or no call is of both"
+        raise InvalidOptionError("clients", ", ".join(sorted(held)), of_these)
+    if counted:
+        of_both = held & services or held
+        found = (each.operation_names for each in counted)
+        _refuse("operations", _missing_operation(operations, of_both, found))
+    elif services:
+        _refuse("operations", _missing_operation_of(services, operations))
+    else:
         _check_form(operations)
-    elif operations and (services, operations) not in _operations:
-        _check_operations(operations, services, _operations_of(services))
-        _operations.add((services, operations))
 
 
 def check_services(parameter: str, names: Iterable[str]) -> None:
     """Raise InvalidOptionError for a name that botocore makes no client of."""
+    _refuse(parameter, _missing_service(names))
+
+
+def is_service(name: str) -> bool:
+    """Whether botocore makes clients of it."""
+    return _missing_service([name]) is None
+
+
+def check_operation(parameter: str, name: str) -> None:
+    """Raise InvalidOptionError for a *name* ("iam.ListUsers") that stands for no operation."""
+    service, _, operation = name.partition(".")
+    service = service.lower()
+    missing = _missing_service([service]) or _missing_operation_of(
+        frozenset([service]), frozenset([operation])
+    )
+    if missing:
+        raise InvalidOptionError(parameter, name, missing.expected)
+
+
+def operation_of(client: Any, operation: Any) -> str:
+    """
+    "ListUsers" for "list_users" and "ListUsers", if *client* has it.
+
+    Raises InvalidOptionError; also for what is no client.
+    """
+    names: Any = getattr(getattr(client, "meta", None), "method_to_api_mapping", None)
+    if names is None:
+        raise InvalidOptionError("client", client, "a client of boto3 or aiobotocore")
+    if not isinstance(operation, str):
+        raise InvalidOptionError("operation", operation, "a name (str)")
+    known = {plain(name): name for name in names.values()}
+    service = client.meta.service_model.service_name
+    _refuse("operation", _missing_operation([operation], [service], [known.values()]))
+    return str(known[plain(operation)])
+
+
+def service_models(parameter: str, names: Iterable[str] | None) -> Iterator[Any]:
+    """
+    The `ServiceModel`s of these services; None for all that a session makes clients of.
+
+    Raises InvalidOptionError for a name that botocore makes no client of.
+    """
+    from botocore.exceptions import DataNotFoundError
+    from botocore.model import ServiceModel
+
+    loader = next(_loaders())
+    wanted = list(loader.list_available_services(_MODEL) if names is None else names)
+    check_services(parameter, wanted)
+    for name in wanted:
+        try:
+            found = loader.load_service_model(name, _MODEL)
+        except DataNotFoundError:  # it is another loader's
+            found = next(_documents([name]))
+        yield ServiceModel(found, name)
+
+
+# What there is not -----------------------------------------------------------------------------
+
+
+class _Missing(NamedTuple):
+    name: str
+    expected: str
+
+
+def _refuse(parameter: str, missing: _Missing | None) -> None:
+    if missing:
+        raise InvalidOptionError(parameter, *missing)
+
+
+def _missing_service(names: Iterable[str]) -> _Missing | None:
     wanted = set(names) - _services
     if not wanted:
-        return
+        return None
     known: set[str] = set()
     for loader in _loaders():
         known.update(loader.list_available_services(_MODEL))
         if wanted <= known:
             _services.update(wanted)
-            return
+            return None
     name = min(wanted - known)
     alike = {each: each for each in known}
-    what = "a service, in AWS_DATA_PATH or"
-    raise InvalidOptionError(parameter, name, expected(what, name.lower(), alike))
+    return _Missing(name, expected("a service, in AWS_DATA_PATH or", name.lower(), alike))
+
+
+def _missing_operation_of(services: frozenset[str], operations: frozenset[str]) -> _Missing | None:
+    if (services, operations) in _operations:
+        return None
+    found = (each.get("operations", ()) for each in _documents(services))
+    missing = _missing_operation(operations, services, found)
+    if not missing:
+        _operations.add((services, operations))
+    return missing
+
+
+def _missing_operation(
+    names: Iterable[str], services: Iterable[str], found: Iterable[Iterable[str]]
+) -> _Missing | None:
+    """found: the operations of *services*, in parts, for as long as a name is not among them."""
+    from botocore import xform_name
+
+    wanted = {plain(name): name for name in names}
+    if not wanted:
+        return None
+    known: dict[str, str] = {}
+    for part in found:
+        known.update((plain(name), name) for name in part)
+        if wanted.keys() <= known.keys():
+            return None
+    name = min(wanted.keys() - known.keys())
+    what = f"an operation of {', '.join(sorted(services))}"
+    alike = {name: xform_name(shown) for name, shown in known.items()}
+    return _Missing(wanted[name], expected(what, name, alike))
 
 
 def _check_form(names: Iterable[str]) -> None:
@@ -72,31 +176,27 @@ def _check_form(names: Iterable[str]) -> None:
             raise InvalidOptionError("operations", name, forms)
 
 
-def _check_operations(
-    names: Iterable[str], services: Iterable[str], found: Iterable[Iterable[str]]
-) -> None:
-    """found: the operations of *services*, in parts, for as long as a name is not among them."""
-    from botocore import xform_name
+def expected(what: str, name: str, known: Mapping[str, str]) -> str:
+    """What there is in place of *name*: of *known* what is alike, as it is to be shown."""
+    from difflib import get_close_matches
 
-    wanted = {plain(name): name for name in names}
-    known: dict[str, str] = {}
-    for part in found:
-        known.update((plain(name), name) for name in part)
-        if wanted.keys() <= known.keys():
-            return
-    missing = min(wanted.keys() - known.keys())
-    what = f"an operation of {', '.join(sorted(services))}"
-    alike = {name: xform_name(shown) for name, shown in known.items()}
-    raise InvalidOptionError("operations", wanted[missing], expected(what, missing, alike))
+    from botocore import __version__
+
+    alike = ", ".join(repr(known[each]) for each in get_close_matches(name, known))
+    return f"{what} in botocore {__version__}" + (f", such as {alike}" if alike else "")
 
 
-def _operations_of(services: Iterable[str]) -> Iterator[Iterable[str]]:
+# What botocore has -----------------------------------------------------------------------------
+
+
+def _documents(services: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    """The models of *services*, as each loader has them."""
     from botocore.exceptions import DataNotFoundError
 
     for loader in _loaders():
         for service in services:
             try:
-                yield loader.load_service_model(service, _MODEL).get("operations", ())
+                yield loader.load_service_model(service, _MODEL)
             except DataNotFoundError:  # it is another loader's
                 continue
 
@@ -115,13 +215,3 @@ def _loaders() -> Iterator[Any]:
     for each in gc.get_objects():
         if issubclass(type(each), Loader):
             yield each
-
-
-def expected(what: str, name: str, known: Mapping[str, str]) -> str:
-    """What there is in place of *name*: of *known* what is alike, as it is to be shown."""
-    from difflib import get_close_matches
-
-    from botocore import __version__
-
-    alike = ", ".join(repr(known[each]) for each in get_close_matches(name, known))
-    return f"{what} in botocore {__version__}" + (f", such as {alike}" if alike else "")

@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from boto_accel._call import Call, Flavour
 from boto_accel._clienterrors import precondition_failed
 from boto_accel._effects import Await, Blocking, Forward, Sleep, Steps
-from boto_accel._patch import Patch
+from boto_accel._patch import Narrowing, Patch
 from boto_accel._stack import Layer
 from boto_accel.batch import copying, listing, names, putting, replies
 from boto_accel.batch.counts import BatchStats, Savings
@@ -53,9 +53,15 @@ class BatchPatch(Patch):
     layer = Layer.BATCH
 
     def __init__(
-        self, match: Match, options: Options, *, strict: bool, check_plain: bool, clients: Any
+        self,
+        match: Match,
+        options: Options,
+        narrowing: Narrowing,
+        *,
+        strict: bool,
+        check_plain: bool,
     ) -> None:
-        super().__init__(clients=clients, services="s3")
+        super().__init__(narrowing)
         self.match = match
         self.options = options
         self.stats: BatchStats = BatchStats()
@@ -489,6 +495,7 @@ def batch_puts(
         client=client,
         refresh_after=refresh_after,
     )
+    narrowing = Narrowing.of(clients, "s3")
     return BatchPatch(
-        matched, options, strict=bool(strict), check_plain=bool(check_plain), clients=clients
+        matched, options, narrowing, strict=bool(strict), check_plain=bool(check_plain)
     )

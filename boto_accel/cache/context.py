@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -87,4 +88,5 @@ def botocache_context(
     )
     where = cache_path if cache is None else cache
     open_ = partial(open_store, where, max_entries=max_entries, max_bytes=cache_max_bytes)
-    return CachePatch(open_, chosen, clients=narrowed.clients, services=narrowed.services)
+    # Writes of other operations make stale what these have read.
+    return CachePatch(open_, chosen, replace(narrowed, operations=None))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
+from boto_accel._services import plain
 from boto_accel.cache.key import digest_tag
 
 
@@ -77,19 +78,15 @@ class Names:
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Names:
-        return cls({_plain(name): value for name, value in given.items()})
+        return cls({plain(name): value for name, value in given.items()})
 
     def find(self, service: str, operation: str) -> Any:
         """None where nothing is said."""
-        plain = _plain(operation)
-        for name in (f"{_plain(service)}.{plain}", plain, _plain(service)):
+        of_service, of_operation = plain(service), plain(operation)
+        for name in (f"{of_service}.{of_operation}", of_operation, of_service):
             if name in self.by_name:
                 return self.by_name[name]
         return None
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").lower()
 
 
 # Errors ------------------------------------------------------------------------------------------
@@ -147,11 +144,11 @@ def service_tag(service: str) -> str:
 
 def operation_tag(service: str, operation: str) -> str:
     """*operation* in either form."""
-    return f"operation:{service}.{_plain(operation)}"
+    return f"operation:{service}.{plain(operation)}"
 
 
 def call_tag(service: str, operation: str, params: Mapping[str, Any]) -> str:
-    return digest_tag("call", service, _plain(operation), dict(params))
+    return digest_tag("call", service, plain(operation), dict(params))
 
 
 def _scope_tag(target: Target) -> str:

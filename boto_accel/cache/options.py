@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from boto_accel._patch import Narrowing
-from boto_accel._services import check_services
+from boto_accel._services import check_operation, check_services, plain
 from boto_accel.cache import policy
 from boto_accel.cache.freshness import Lifetime, Names, is_absence
 from boto_accel.errors import InvalidOptionError
@@ -23,10 +22,10 @@ DEFAULT_MAX_BYTES = 1024 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Options:
-    """What a cache does with which operation. All times are in seconds."""
+    """What a cache does with which operation. All times are in seconds. operations: `plain`."""
 
     asked: Callable[[str], bool]
-    operations: Narrowing
+    operations: frozenset[str] | None
     ttl: float
     ttl_by_operation: Names
     stale_while_revalidate: float
@@ -38,7 +37,8 @@ class Options:
     quiet: bool
 
     def is_asked(self, operation: str) -> bool:
-        return self.asked(operation) and self.operations.admits(None, operation)
+        of_these = self.operations is None or plain(operation) in self.operations
+        return of_these and self.asked(operation)
 
     def lifetime(self, service: str, operation: str) -> Lifetime:
         own = self.ttl_by_operation.find(service, operation)
@@ -76,12 +76,12 @@ def make_options(
     invalidate_on_write: Any,
     call_log: Any,
     quiet: Any,
-    operations: Any,
+    operations: frozenset[str] | None,
 ) -> Options:
     """Raises InvalidOptionError."""
     return Options(
         asked=_asked(call_verbs_to_cache, action_regex_to_cache),
-        operations=Narrowing.of(None, None, operations),
+        operations=operations,
         ttl=seconds("cache_ttl", cache_ttl),
         ttl_by_operation=_times("ttl_by_operation", ttl_by_operation),
         stale_while_revalidate=seconds("stale_while_revalidate", stale_while_revalidate),
@@ -135,6 +135,7 @@ def _times(name: str, given: Any) -> Names:
         return Names({})
     if not isinstance(given, Mapping) or not all(isinstance(each, str) for each in given):
         raise InvalidOptionError(name, given, "a dict: {'iam.ListUsers': 60, 'ec2': 10}")
+    _check_names(name, given)
     return Names.of({each: seconds(f"{name}[{each!r}]", time) for each, time in given.items()})
 
 
@@ -147,7 +148,28 @@ def _errors(given: Any) -> float | Mapping[str, float]:
 def _allowed(given: Any) -> bool | Names:
     if isinstance(given, bool):
         return given
-    return Names.of(dict.fromkeys(_texts("allow_sensitive", given), True))
+    names = _texts("allow_sensitive", given)
+    _check_names("allow_sensitive", names)
+    return Names.of(dict.fromkeys(names, True))
+
+
+def _check_names(parameter: str, names: Iterable[str]) -> None:
+    """
+    Raise InvalidOptionError for a name of `Names` that stands for nothing.
+
+    An operation without its service has only to look as one: in one of its two forms, or with a
+    verb that reads.
+    """
+    for name in names:
+        if "." in name:
+            check_operation(parameter, name)
+        elif not _OPERATION.fullmatch(name):
+            check_services(parameter, [name.lower()])  # `Names` tells no case apart
+
+
+_OPERATION = re.compile(
+    rf"[A-Z]\w*[a-z]\w*|[a-z]\w*_\w+|(?i:{'|'.join(policy.READ_VERBS)})\w*", re.ASCII
+)
 
 
 def _writes(given: Any) -> bool | frozenset[str]:

@@ -19,7 +19,8 @@ from typing import Any
 
 from boto_accel._call import Call
 from boto_accel._effects import Closed, Forward, Steps
-from boto_accel._patch import Patch
+from boto_accel._patch import Narrowing, Patch
+from boto_accel._services import operation_of
 from boto_accel._stack import Layer
 from boto_accel.cache import freshness, policy
 from boto_accel.cache.asking import Asker, on_store
@@ -57,12 +58,11 @@ class CachePatch(Patch):
         self,
         open_: Callable[[], Store],
         chosen: Options,
+        narrowing: Narrowing | None = None,
         *,
-        clients: Any = None,
-        services: Any = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        super().__init__(clients=clients, services=services)
+        super().__init__(narrowing)
         self.options = chosen
         self.stats: CacheStats = CacheStats()
         self._open = open_
@@ -143,12 +143,7 @@ class CachePatch(Patch):
         Asks nobody. A single call may still not be, for its parameters.
         Raises InvalidOptionError for an operation that the client does not have.
         """
-        names: Any = getattr(getattr(client, "meta", None), "method_to_api_mapping", None)
-        if names is None:
-            raise InvalidOptionError("client", client, "a client of boto3 or aiobotocore")
-        name = names.get(operation, operation)
-        if name not in client.meta.service_model.operation_names:
-            raise InvalidOptionError("operation", operation, "one of the client: 'list_users'")
+        name = operation_of(client, operation)
         model = client.meta.service_model.operation_model(name)
         if not policy.is_read(name):
             return decided(model, policy.WRITE)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from botocore.exceptions import UnknownServiceError
-
-from boto_accel._services import expected, plain
+from boto_accel._services import expected, is_service, plain, service_models
 from boto_accel.cache import policy
 from boto_accel.cache.freshness import UNLIMITED, Names, state_of
 from boto_accel.cache.options import Options
@@ -64,54 +62,31 @@ def read_held(entries: Iterable[tuple[bytes, Entry]], now: float) -> Iterator[He
 
 def read_decided(options: Options, services: Iterable[str] | None) -> Iterator[Decided]:
     """
-    Raises InvalidOptionError for a service that botocore does not know, and at the end for a name
-    in *options* that stands for nothing.
+    Raises InvalidOptionError for a service that botocore does not know, and at the end for an
+    operation in *options* that none of those has.
     """
-    # Not above: `botocore.session` may be what is being imported when a patch is entered.
-    from botocore.session import Session
-
-    session: Any = Session()
     seen: dict[str, str] = {}
-    for service in session.get_available_services() if services is None else services:
-        model = _model_of(session, service)
-        seen.update(_spelled(service, model))
+    for model in service_models("service", services):
+        seen.update((plain(name), name) for name in model.operation_names)
         for name in model.operation_names:
             found = _decide(options, model, name)
             if found.reason != policy.NOT_ASKED:
                 yield found
-    _check_names(session, "allow_sensitive", options.allow_sensitive, seen)
-    _check_names(session, "ttl_by_operation", options.ttl_by_operation, seen)
+    _check_names("allow_sensitive", options.allow_sensitive, seen)
+    _check_names("ttl_by_operation", options.ttl_by_operation, seen)
 
 
-def _spelled(service: str, model: Any) -> Iterator[tuple[str, str]]:
-    """(what `Names` keeps, as it is written) of all that stands for something of *service*."""
-    names = [service, *model.operation_names, *(f"{service}.{n}" for n in model.operation_names)]
-    return ((plain(name), name) for name in names)
+def _check_names(parameter: str, names: object, seen: Mapping[str, str]) -> None:
+    """
+    seen: operations of the services that were looked at.
 
-
-def _check_names(session: Any, parameter: str, names: object, seen: Mapping[str, str]) -> None:
-    """*seen*: of the services that were looked at. Raises InvalidOptionError."""
+    Raises InvalidOptionError for an operation that is none of these; all other names were looked
+    for when the options were made.
+    """
     for name in names.by_name if isinstance(names, Names) else ():
-        known = seen if name in seen else {**seen, **dict(_of_another(session, name))}
-        if name not in known:
-            what = "service.operation, a service, or an operation of those that are looked at,"
-            raise InvalidOptionError(parameter, name, expected(what, name, known))
-
-
-def _of_another(session: Any, name: str) -> Iterator[tuple[str, str]]:
-    """The same of the service that *name* begins with, if there is one."""
-    for service in session.get_available_services():
-        if plain(service) == name.partition(".")[0]:
-            yield from _spelled(service, session.get_service_model(service))
-
-
-def _model_of(session: Any, service: str) -> Any:
-    try:
-        return session.get_service_model(service)
-    except UnknownServiceError:
-        known = {each: each for each in session.get_available_services()}
-        alike = expected("a service", service.lower(), known)
-        raise InvalidOptionError("service", service, alike) from None
+        if not ("." in name or name in seen or is_service(name)):
+            what = "an operation of those that are looked at,"
+            raise InvalidOptionError(parameter, name, expected(what, name, seen))
 
 
 def _decide(options: Options, model: Any, name: str) -> Decided:

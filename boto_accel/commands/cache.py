@@ -126,8 +126,12 @@ def policy(
     as_json: bool,
 ) -> None:
     """Which List, Get and Describe operations are not cached, and why."""
-    cache = _made(cache="memory://", allow_sensitive=allow_sensitive or list(allowed))
+    from boto_accel import botocache_context
+
     try:
+        cache = botocache_context(
+            cache="memory://", allow_sensitive=allow_sensitive or list(allowed)
+        )
         decided = list(cache.decisions(services or None))
     except BotoAccelError as error:
         raise click.UsageError(str(error)) from error

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from boto_accel import _compat, _hook
 from boto_accel._compat import Declined
-from boto_accel._patch import Patch
+from boto_accel._patch import Narrowing, Patch
+from boto_accel._services import operation_of
 from boto_accel._stack import Layer, Stock
 from boto_accel.errors import InvalidOptionError
 from boto_accel.fastpath import call, presign, presign_post, shadow, state
@@ -63,8 +64,8 @@ class Accelerate(Patch):
     layer = Layer.SEND
     makes: ClassVar[frozenset[str]] = frozenset(MAKERS)
 
-    def __init__(self, http: str, shadow_share: float, **narrowing: Any) -> None:
-        super().__init__(**narrowing)
+    def __init__(self, http: str, shadow_share: float, narrowing: Narrowing) -> None:
+        super().__init__(narrowing)
         self.http = http
         self.shadow_share = shadow_share
         self.stats: Stats = Stats()
@@ -303,9 +304,7 @@ def accelerate(
     engines.check(http)
     if type(shadow) not in (int, float) or not 0 <= shadow <= 1:
         raise InvalidOptionError("shadow", shadow, "a share between 0.0 and 1.0")
-    return Accelerate(
-        http, float(shadow), clients=clients, services=services, operations=operations
-    )
+    return Accelerate(http, float(shadow), Narrowing.of(clients, services, operations))
 
 
 @dataclass(frozen=True)
@@ -332,17 +331,12 @@ def explain(client: Any, operation: str) -> Explanation:
 
     Sends nothing. Raises InvalidOptionError for what is no client, or has no such operation.
     """
-    names: Any = getattr(getattr(client, "meta", None), "method_to_api_mapping", None)
-    if names is None:
-        raise InvalidOptionError("client", client, "a client of boto3 or aiobotocore")
-    name = names.get(operation, operation) if type(operation) is str else None
-    if name not in names.values():
-        raise InvalidOptionError("operation", operation, "an operation of the client")
+    name = operation_of(client, operation)
     is_async = _compat.is_async(client)
     try:
         known = ClientState(client, is_async)
         known.check_stock(_hook.stock_of(is_async))
-        known.plan(client, str(name))
+        known.plan(client, name)
     except Declined as declined:
         return Explanation(False, declined.reason)
     return Explanation(True, "")

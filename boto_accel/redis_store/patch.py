@@ -15,7 +15,7 @@ from botocore.validate import ParamValidator
 
 from boto_accel._call import Call
 from boto_accel._effects import Sleep, Steps
-from boto_accel._patch import Patch
+from boto_accel._patch import Narrowing, Patch
 from boto_accel._stack import Layer
 from boto_accel.errors import InvalidOptionError
 from boto_accel.redis_store import events
@@ -42,11 +42,9 @@ class RedisPatch(Patch):
     makes: ClassVar[frozenset[str]] = frozenset(["ClientEndpointBridge.resolve"])
 
     def __init__(
-        self, options: Options, *, clock: Callable[[], float] = time.time, **narrowing: Any
+        self, options: Options, narrowing: Narrowing, *, clock: Callable[[], float] = time.time
     ) -> None:
-        # By name only to look for the operations in S3: `matches` sees to the rest.
-        services = None if narrowing.get("operations") is None else "s3"
-        super().__init__(services=services, **narrowing)
+        super().__init__(narrowing)
         self.options = options
         self._clock = clock
 
@@ -214,7 +212,7 @@ def redis_s3(
         raise InvalidOptionError("replaced_ttl", replaced_ttl, "seconds, more than 0")
     check_redis()
     options = Options(default_ttl, replaced_ttl)
-    return RedisPatch(options, clients=clients, operations=operations)
+    return RedisPatch(options, Narrowing.of(clients, "s3", operations))
 
 
 def _is_seconds(value: object) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from boto_accel._call import Call
 from boto_accel._effects import Forward, Steps
-from boto_accel._patch import Patch
+from boto_accel._patch import Narrowing, Patch
 from boto_accel._stack import Layer
 from boto_accel.router import presigning
 from boto_accel.router.counts import RouteStats
@@ -32,8 +32,8 @@ class RoutePatch(Patch):
 
     layer = Layer.ROUTE
 
-    def __init__(self, rules: Rules, targets: Targets, **narrowing: Any) -> None:
-        super().__init__(services="s3", **narrowing)
+    def __init__(self, rules: Rules, targets: Targets, narrowing: Narrowing) -> None:
+        super().__init__(narrowing)
         self.rules = rules
         self._targets = targets
         self._router = Router(rules, targets)
@@ -121,4 +121,5 @@ def route_s3(
     Raises InvalidOptionError, which names rule and field, before anything is changed.
     """
     clients, rules = read_routes_of(clients, mapping)
-    return RoutePatch(rules, Targets(clients, rules, needs_all=False), operations=operations)
+    targets = Targets(clients, rules, needs_all=False)
+    return RoutePatch(rules, targets, Narrowing.of(services="s3", operations=operations))

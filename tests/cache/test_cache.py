@@ -839,8 +839,8 @@ def test_decisions_of_one_service() -> None:
 
 def test_decisions_tell_of_a_time_for_nothing() -> None:
     """When they are made, such names are not looked for: that takes the models of all services."""
-    times = {"sts": 1, "ListUsers": 1, "iam.list_roles": 1}
+    times = {"sts": 1, "ListUsers": 1, "iam.list_roles": 1, "ec2.DescribeInstances": 1}
     list(botocache_context(cache="memory://", ttl_by_operation=times).decisions(["sts", "iam"]))
-    cache = botocache_context(cache="memory://", ttl_by_operation={**times, "iam.ListUser": 1})
-    with pytest.raises(InvalidOptionError, match=r"^ttl_by_operation='iam.listuser'.*ListUsers'"):
+    cache = botocache_context(cache="memory://", ttl_by_operation={**times, "ListUser": 1})
+    with pytest.raises(InvalidOptionError, match=r"^ttl_by_operation='listuser'.*'ListUsers'"):
         list(cache.decisions("iam"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from boto_accel._call import Call
 from boto_accel._effects import Forward, Steps
-from boto_accel._patch import Patch
+from boto_accel._patch import Narrowing, Patch
 from boto_accel._stack import Layer
 
 
@@ -16,7 +16,7 @@ class Answers(Patch):
     layer = Layer.SEND
 
     def __init__(self, name: str = "answers", **narrowing: Any) -> None:
-        super().__init__(**narrowing)
+        super().__init__(Narrowing.of(**narrowing))
         self.name = name
         self.opened = 0
         self.closed = 0
@@ -46,7 +46,7 @@ class Passes(Patch):
     layer = Layer.SEND
 
     def __init__(self, **narrowing: Any) -> None:
-        super().__init__(**narrowing)
+        super().__init__(Narrowing.of(**narrowing))
         self.seen = 0
 
     def send(self, client: Any, operation: str, params: Any, stock: Any) -> Any:
@@ -62,7 +62,7 @@ class Marks(Patch):
     layer = Layer.CACHE
 
     def __init__(self, name: str, layer: Layer = Layer.CACHE, **narrowing: Any) -> None:
-        super().__init__(**narrowing)
+        super().__init__(Narrowing.of(**narrowing))
         self.name = name
         self.layer = layer  # type: ignore[misc]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from boto_accel import (
     InvalidOptionError,
     _services,
     accelerate,
+    batch_puts,
     botocache_context,
+    explain,
+    redis_s3,
     route_s3,
 )
 from tests.hook.patches import Answers
@@ -187,3 +191,130 @@ def test_what_is_no_name_of_an_operation(name: str) -> None:
     """Of any service."""
     with pytest.raises(InvalidOptionError, match="'get_object' or 'GetObject'"):
         Answers(operations=["put_object", name])
+
+
+# Clients and services that have nothing in common
+
+
+@pytest.fixture(scope="module")
+def sqs() -> Iterator[Any]:
+    client = client_of(botocore.session.Session(), "sqs")
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(Answers, services="s3"),
+        partial(accelerate, services=["s3", "iam"]),
+        partial(botocache_context, services="s3", operations="send_message"),
+        redis_s3,
+        partial(batch_puts, "s3://events/raw/*", "s3://events/batches/", spool_dir="spool"),
+    ],
+)
+def test_clients_of_another_service(make: Callable[..., Any], sqs: Any) -> None:
+    """No call would be of both. The patches of S3 have their service themselves."""
+    with pytest.raises(InvalidOptionError, match=r"services=.*'s3'\]") as caught:
+        make(clients=sqs)
+    assert (caught.value.parameter, caught.value.value) == ("clients", "sqs")
+
+
+def test_clients_of_which_some_are_of_the_services(sqs: Any) -> None:
+    s3 = client_of(botocore.session.Session(), "s3")
+    for patch in (Answers(clients=[s3, sqs], services="s3"), redis_s3(clients=[s3, sqs])):
+        assert not patch.matches(sqs, "SendMessage")
+    assert Answers(clients=[s3, sqs], services=["s3", "iam"]).matches(s3, "GetObject")
+    assert Answers(clients=[], services="s3").matches(s3, "GetObject") is False
+    s3.close()
+
+
+def test_operations_of_both(sqs: Any) -> None:
+    """It is enough that one of the services has it, but one that counts."""
+    s3 = client_of(botocore.session.Session(), "s3")
+    patch = Answers(clients=[s3, sqs], operations="send_message")
+    assert patch.matches(sqs, "SendMessage")
+    assert Answers(services=["s3", "sqs"], operations="send_message").matches(sqs, "SendMessage")
+    with pytest.raises(InvalidOptionError, match=r"operations='send_message'.* of s3 "):
+        Answers(clients=[s3, sqs], services="s3", operations="send_message")
+    with pytest.raises(InvalidOptionError, match=r"operations='send_message'.* of s3 "):
+        Answers(clients=s3, services=["s3", "sqs"], operations="send_message")
+    s3.close()
+
+
+# What a cache does with which
+
+
+@pytest.mark.parametrize(
+    ("name", "alike"),
+    [
+        ("dynamo", "'dynamodb'"),
+        ("cognito-idq", "'cognito-idp'"),
+        ("iamm", "'iam'"),
+        ("EC3", "'ec2'"),
+        ("iamm.ListUsers", "'iam'"),
+        ("iam.ListUser", "'list_users'"),
+        ("iam.", "an operation of iam"),
+        (".ListUsers", "a service"),
+        ("get object", "a service"),
+        ("get-object", "a service"),
+        ("", "a service"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("parameter", "made"),
+    [("ttl_by_operation", lambda name: {name: 60}), ("allow_sensitive", list)],
+)
+def test_a_name_of_a_cache_that_stands_for_nothing(
+    parameter: str, made: Callable[[Any], Any], name: str, alike: str
+) -> None:
+    given = made(name) if made is not list else ["iam", name]
+    with pytest.raises(InvalidOptionError, match=alike) as caught:
+        botocache_context(**{parameter: given})
+    assert caught.value.parameter == parameter
+    assert caught.value.value in (name, name.lower())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("iam", "ec2", "EC2", "cognito-idp"),
+        *("iam.ListUsers", "iam.list_users", "IAM.listusers", "rds.StopDBCluster"),
+        *("ListUsers", "list_users", "listusers", "RunInstances", "run_instances", "scan", "Query"),
+        *("GetParametersByPath", "describe_db_instances", "DescribeVTLDevices"),
+    ],
+)
+def test_a_name_of_a_cache_that_stands_for_something(name: str) -> None:
+    botocache_context(ttl_by_operation={name: 60}, allow_sensitive=[name])
+
+
+def test_a_name_of_a_cache_that_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operations of any service; and what was found before."""
+    times = {"iam.ListUsers": 1, "iam": 2}
+    botocache_context(ttl_by_operation=times)
+    forbid_looking(monkeypatch)
+    botocache_context(ttl_by_operation={**times, "ListUsers": 3}, allow_sensitive=["get_user"])
+
+
+def test_decisions_of_a_service_that_one_session_knows(mine: str, tmp_path: Path) -> None:
+    session = botocore.session.Session()
+    session.get_component("data_loader").search_paths.append(str(tmp_path))
+    cache = botocache_context(action_regex_to_cache=".", ttl_by_operation={f"{mine}.do_this": 1})
+    assert [each.operation for each in cache.decisions(mine)] == ["DoThis"]
+    with pytest.raises(InvalidOptionError, match=rf"^service='{mine}s'"):
+        list(cache.decisions(f"{mine}s"))
+
+
+# An operation of a client
+
+
+@pytest.mark.parametrize("told", [explain, lambda *args: botocache_context().explain(*args)])
+def test_an_operation_that_a_client_does_not_have(told: Callable[..., Any], sqs: Any) -> None:
+    for name in ("send_message", "SendMessage", "sendmessage"):
+        told(sqs, name)
+    with pytest.raises(InvalidOptionError, match=r"operation='send_msg'.* sqs .*'send_message'"):
+        told(sqs, "send_msg")
+    with pytest.raises(InvalidOptionError, match="operation=3"):
+        told(sqs, 3)
+    with pytest.raises(InvalidOptionError, match="client='sqs'"):
+        told("sqs", "send_message")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from botocore.response import StreamingBody
 
-from boto_accel._patch import Patch
+from boto_accel._patch import Narrowing, Patch
 from boto_accel._stack import Layer
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
@@ -311,7 +311,7 @@ class MemoryStores(Patch):
     layer = Layer.SEND
 
     def __init__(self, stores: Mapping[str, Store]) -> None:
-        super().__init__(services="s3")
+        super().__init__(Narrowing.of(services="s3"))
         self.stores = stores
 
     def send(self, client: Any, operation: str, params: Mapping[str, Any], stock: Any) -> Any:
