@@ -18,6 +18,8 @@ import select
 import ssl
 import weakref
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import (
@@ -49,14 +51,23 @@ _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
 class Connection:
-    """One kept-alive connection, around the urllib3 connection that made it."""
+    """
+    One kept-alive connection, around the urllib3 connection that made it.
 
-    __slots__ = ("_http", "_poll", "lent", "sock")
+    recv, send: as the socket's `recv` and `sendall`.
+    """
+
+    __slots__ = ("_http", "_poll", "lent", "recv", "send", "sock")
 
     def __init__(self, http_connection: Any) -> None:
         self._http = http_connection
-        self.sock = http_connection.sock
+        self.sock = sock = http_connection.sock
         self.lent = False  # whether somebody was given the socket, and may have set its timeout
+        self.recv: Callable[[int], bytes] = sock.recv
+        self.send: Callable[[bytes | memoryview], object] = sock.sendall
+        if isinstance(sock, ssl.SSLSocket):  # what these come to, three functions further in
+            self.recv = sock.read
+            self.send = partial(_write_all, sock)
         self._poll: Any = None
         if hasattr(select, "poll"):
             self._poll = select.poll()
@@ -154,7 +165,7 @@ class Pool:
             connection.sock.settimeout(self._connect_timeout)
             sent = _send(connection, wire, reader)
             connection.sock.settimeout(self._read_timeout)
-        recv = connection.sock.recv
+        recv = connection.recv
         while not reader.head_done:
             data = recv(RECV_BYTES)
             if not data:
@@ -312,7 +323,7 @@ class Rest:
         return data
 
     def _feed(self, reader: AnswerReader, before: list[bytes]) -> None:
-        data = self._connection.sock.recv(RECV_BYTES)
+        data = self._connection.recv(RECV_BYTES)
         try:
             if data:
                 reader.feed(data)
@@ -407,7 +418,7 @@ def _send(connection: Connection, wire: Wire, reader: AnswerReader) -> bool:
 
 
 def _send_all(connection: Connection, wire: Wire, reader: AnswerReader) -> bool:
-    send = connection.sock.sendall
+    send = connection.send
     body = wire.body
     if not wire.expect:
         if body is None:
@@ -436,11 +447,20 @@ def _may_continue(connection: Connection, reader: AnswerReader) -> bool:
     if not connection.readable(EXPECT_WAIT_S):
         return True
     while not reader.interim and not reader.head_done:
-        data = connection.sock.recv(RECV_BYTES)
+        data = connection.recv(RECV_BYTES)
         if not data:
             reader.feed_eof()
         reader.feed(data)
     return not reader.head_done
+
+
+def _write_all(sock: ssl.SSLSocket, data: bytes | memoryview) -> None:
+    """`SSLSocket.sendall`, which as a rule is one write; OpenSSL does not define that of b""."""
+    if not data:
+        return
+    written = sock.write(data)
+    if written < len(data):
+        sock.sendall(memoryview(data)[written:])
 
 
 def connect_error(error: Exception, wire: Wire, pool: Any) -> Exception:
