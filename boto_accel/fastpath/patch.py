@@ -24,7 +24,7 @@ from boto_accel.fastpath.making.documents import documents
 from boto_accel.fastpath.making.makers import MAKERS
 from boto_accel.fastpath.plan import Plan, PostPlan, PresignPlan
 from boto_accel.fastpath.state import ClientState, state_of
-from boto_accel.fastpath.steps import arun, run
+from boto_accel.fastpath.steps import Steps, arun, run
 from boto_accel.fastpath.transport import engines
 from boto_accel.fastpath.transport.wire import Reply
 from boto_accel.stats import Stats
@@ -115,28 +115,29 @@ class Accelerate(Patch):
         except Exception as error:
             failed = error
         else:
-            return self._finish(stock, client, known, prepared, reply)
+            result, steps = self._finish(stock, client, known, prepared, reply)
+            return result if steps is None else run(steps)
         return run(call.go_on(stock, client, prepared, None, failed))
 
     def _finish(
         self, stock: Stock, client: Any, known: ClientState, prepared: Prepared, reply: Reply
-    ) -> Any:
-        """The result of an answer of boto3's."""
+    ) -> tuple[Any, Steps[Any] | None]:
+        """The result of an answer, or the steps that lead to it where there are any left."""
         result = call.read(prepared, reply)
         if result is None:
             refusal = call.refusal(prepared, client, reply)
             if refusal is not None:
                 raise refusal
-            return run(call.go_on(stock, client, prepared, reply, None))
+            return None, call.go_on(stock, client, prepared, reply, None)
         answers = prepared.plan.answers
+        steps = None
         if answers.proofs_left or answers.emits_after_call:
             steps = call.finish_slowly(stock, client, known, prepared, reply, result, self.stats)
-            result = run(steps)
         elif answers.after_call:
             answers.finish_quietly(result, reply.status, call.context_after(prepared))
         if self.shadow_share and _draw.random() < self.shadow_share:
-            shadow.check(self.stats, stock, client, prepared, result)
-        return result
+            steps = shadow.check(self.stats, stock, client, prepared, result, steps)
+        return result, steps
 
     async def asend(
         self, client: Any, operation: str, params: Mapping[str, Any], stock: Stock
@@ -177,28 +178,9 @@ class Accelerate(Patch):
         except Exception as error:
             failed = error
         else:
-            return await self._afinish(stock, client, known, prepared, reply)
+            result, steps = self._finish(stock, client, known, prepared, reply)
+            return result if steps is None else await arun(steps)
         return await arun(call.go_on(stock, client, prepared, None, failed))
-
-    async def _afinish(
-        self, stock: Stock, client: Any, known: ClientState, prepared: Prepared, reply: Reply
-    ) -> Any:
-        """The result of an answer of aiobotocore's."""
-        result = call.read(prepared, reply)
-        if result is None:
-            refusal = call.refusal(prepared, client, reply)
-            if refusal is not None:
-                raise refusal
-            return await arun(call.go_on(stock, client, prepared, reply, None))
-        answers = prepared.plan.answers
-        if answers.proofs_left or answers.emits_after_call:
-            steps = call.finish_slowly(stock, client, known, prepared, reply, result, self.stats)
-            result = await arun(steps)
-        elif answers.after_call:
-            answers.finish_quietly(result, reply.status, call.context_after(prepared))
-        if self.shadow_share and _draw.random() < self.shadow_share:
-            await shadow.acheck(self.stats, stock, client, prepared, result)
-        return result
 
     def _count(self, plan: Any) -> None:
         key = (plan.service, plan.operation)

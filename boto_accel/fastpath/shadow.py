@@ -13,7 +13,7 @@ from typing import Any
 from boto_accel.fastpath import proof
 from boto_accel.fastpath.call import Prepared
 from boto_accel.fastpath.proof import Different
-from boto_accel.fastpath.steps import Steps, arun, run
+from boto_accel.fastpath.steps import Steps
 from boto_accel.fastpath.stock import Stock
 
 logger = logging.getLogger("boto_accel")
@@ -21,16 +21,20 @@ logger = logging.getLogger("boto_accel")
 READS = frozenset(("GET", "HEAD"))
 
 
-def check(counts: Any, stock: Stock, client: Any, prepared: Prepared, result: Any) -> None:
-    """For boto3."""
+def check(
+    counts: Any,
+    stock: Stock,
+    client: Any,
+    prepared: Prepared,
+    result: dict[str, Any],
+    steps: Steps[dict[str, Any]] | None,
+) -> Steps[dict[str, Any]]:
+    """Compare the result, which *steps* lead to where there are any; it is what is returned."""
+    if steps is not None:
+        result = yield from steps
     if prepared.wire.method in READS:
-        run(_check(counts, stock, client, prepared, result))
-
-
-async def acheck(counts: Any, stock: Stock, client: Any, prepared: Prepared, result: Any) -> None:
-    """For aiobotocore."""
-    if prepared.wire.method in READS:
-        await arun(_check(counts, stock, client, prepared, result))
+        yield from _check(counts, stock, client, prepared, result)
+    return result
 
 
 def _check(
