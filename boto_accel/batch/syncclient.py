@@ -26,8 +26,8 @@ def sync_client_of(client: Any) -> Any:
     from botocore.config import Config
     from botocore.session import Session
 
-    credentials = _compat.credentials_of(_compat.signer_of(client))
-    if credentials is not None and not _compat.are_static(credentials):
+    credentials, are_static = _compat.known_credentials(client)
+    if not are_static:
         raise InvalidOptionError("client", None, _EXPECTED)
     given = client.meta.config
     options = {

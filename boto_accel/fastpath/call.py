@@ -306,16 +306,6 @@ def _prove(
     return learned
 
 
-def known_credentials(client: Any) -> tuple[Any, bool]:
-    """
-    The credentials of *client* or None, and whether a call can sign with them as they are.
-
-    Where not, `freeze` or `afreeze` them: they may have to be refreshed.
-    """
-    credentials = _compat.credentials_of(_compat.signer_of(client))
-    return credentials, credentials is None or _compat.are_static(credentials)
-
-
 def freeze(credentials: Any) -> Any:
     """The credentials that a call signs with now."""
     try:

@@ -15,14 +15,11 @@ from operator import attrgetter, is_
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from botocore.history import get_global_history_recorder
-
 from boto_accel import _compat
 from boto_accel._compat import Declined
 
 Handler = Callable[..., Any]
 
-_HISTORY = get_global_history_recorder()
 
 ALWAYS = ("*",)
 
@@ -269,11 +266,6 @@ def home_of(function: Any) -> str | None:
 def homes_of(handlers: Iterable[Handler]) -> str:
     """The modules of *handlers*, for a reason to decline."""
     return ", ".join(sorted({home_of(handler) or "unknown" for handler in handlers}))
-
-
-def recording_history() -> bool:
-    """Whether botocore's history recorder is on (`aws history`): it wants to see everything."""
-    return _compat.is_enabled(_HISTORY)
 
 
 def parts_of(client: Any) -> tuple[dict[str, Any], ...]:

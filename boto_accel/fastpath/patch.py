@@ -90,7 +90,7 @@ class Accelerate(Patch):
             if stock is not known.stock:
                 known.check_stock(stock)
             plan = known.plan(client, operation)
-            credentials, ready = call.known_credentials(client)
+            credentials, ready = _compat.known_credentials(client)
             if not ready:
                 credentials = call.freeze(credentials)
             prepared = call.prepare(plan, params, credentials)
@@ -151,7 +151,7 @@ class Accelerate(Patch):
             if stock is not known.stock:
                 known.check_stock(stock)
             plan = known.plan(client, operation)
-            credentials, ready = call.known_credentials(client)
+            credentials, ready = _compat.known_credentials(client)
             if not ready:
                 credentials = await call.afreeze(credentials)
             prepared = call.prepare(plan, params, credentials)
@@ -214,7 +214,7 @@ class Accelerate(Patch):
         try:
             operation, asked = kind.asked(client, args)
             plan = known.plan(client, operation, kind.plan)
-            credentials, ready = call.known_credentials(client)
+            credentials, ready = _compat.known_credentials(client)
             if not ready:
                 credentials = call.freeze(credentials)
             made = kind.quick(plan, asked, credentials)
@@ -237,7 +237,7 @@ class Accelerate(Patch):
         try:
             operation, asked = kind.asked(client, args)
             plan = known.plan(client, operation, kind.plan)
-            credentials, ready = call.known_credentials(client)
+            credentials, ready = _compat.known_credentials(client)
             if not ready:
                 credentials = await call.afreeze(credentials)
             made = kind.quick(plan, asked, credentials)

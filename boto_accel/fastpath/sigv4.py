@@ -42,17 +42,14 @@ class SigningKey:
 
     def sign(self, text: str) -> str:
         """The signature of *text*, in hex."""
-        return self._signed(text).hexdigest()
-
-    def digest(self, text: str) -> bytes:
-        """The signature of *text*."""
-        return self._signed(text).digest()
-
-    def _signed(self, text: str) -> Any:
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(text.encode())
         outer.update(inner.digest())
-        return outer
+        return outer.hexdigest()
+
+    def digest(self, text: str) -> bytes:
+        """The signature of *text*."""
+        return bytes.fromhex(self.sign(text))
 
 
 BLOCK_BYTES = 64

@@ -77,7 +77,7 @@ class ClientState:
             self._check_parts(client)
         if self._refused is not None:
             raise Declined(self._refused)
-        if eligibility.recording_history():
+        if _compat.is_recording_history():
             raise Declined("history recording")
         registrations = _compat.registrations(self.emitter)
         if registrations is not self._registrations:

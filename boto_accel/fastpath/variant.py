@@ -179,6 +179,7 @@ class Variant:
             for name in (*self._fixed_headers, *(wire for _, wire, _ in self._headers))
         )
         self._has_header_map = any(write is None for _, _, write in self._headers)
+        self._may_have_body = plan.writer.may_have_body
         self._payload = binding.payload if plan.writer.streams_payload else None
 
     def _place(self, member: rest.Member, defaults: Mapping[str, Any]) -> None:
@@ -220,7 +221,8 @@ class Variant:
         """
         draft = self._bind(params, endpoint)
         draft.algorithm = algorithm
-        self._attach(draft, params, endpoint)
+        if self._may_have_body or algorithm is not None:
+            self._attach(draft, params, endpoint)
         try:
             payload_hash = self._digest(draft, params, endpoint)
             if endpoint.signs:
@@ -451,14 +453,16 @@ class Variant:
         method = plan.method
         body = draft.body
         target = f"{draft.path}?{draft.query}" if draft.query else draft.path
-        length = expect = ""
+        length = expect = trace = ""
+        if _is_on_lambda():
+            trace = _trace_line(draft.headers)
         if draft.expect:
             expect = "Expect: 100-continue\r\n"
         if not draft.trailer and (method not in NO_LENGTH or (body is not None and body.length)):
             length = self._length_line(draft)
         head = (
             f"{method} {target} HTTP/1.1\r\nHost: {endpoint.host}\r\n{self._engine_lines}"
-            f"{lines}{expect}{_trace_line(draft.headers)}{learned}"
+            f"{lines}{expect}{trace}{learned}"
             f"amz-sdk-invocation-id: {invocation_id}\r\n{length}\r\n"
         )
         return Wire(
@@ -538,12 +542,14 @@ def _expects(body: Body) -> bool:
 
 
 def _trace_line(headers: Mapping[str, str]) -> str:
-    """On Lambda, the trace of the invocation. Source: `add_recursion_detection_header`."""
-    if _compat.is_in_environment("AWS_LAMBDA_FUNCTION_NAME"):
-        trace = os.environ.get("_X_AMZN_TRACE_ID")
-        if trace and "X-Amzn-Trace-Id" not in headers:
-            return f"X-Amzn-Trace-Id: {quote(trace, safe=TRACE_SAFE)}\r\n"
+    """The trace of an invocation on Lambda. Source: `add_recursion_detection_header`."""
+    trace = os.environ.get("_X_AMZN_TRACE_ID")
+    if trace and "X-Amzn-Trace-Id" not in headers:
+        return f"X-Amzn-Trace-Id: {quote(trace, safe=TRACE_SAFE)}\r\n"
     return ""
+
+
+_is_on_lambda = _compat.environment_test("AWS_LAMBDA_FUNCTION_NAME")
 
 
 def _signal(handler: Callable[..., Any], name: str, body: Any, operation: str) -> None:

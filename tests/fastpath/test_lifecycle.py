@@ -10,6 +10,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,19 @@ def test_read_timeout(flavour: str, capture: Callable[..., CaptureServer]) -> No
     assert str(fast.value) == str(stock.value)
     assert server.wait_for_requests(2)  # it may read them after they were given up
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("flavour", ["async"])
+def test_timeouts_of_zero_are_none(flavour: str, capture: Callable[..., CaptureServer]) -> None:
+    """As aiohttp has it; urllib3 refuses them where the client is made."""
+    server = capture(lambda request: [Sleep(0.3), http_answer(200)])
+    options = {"endpoint_url": server.endpoint_url, "connect_timeout": 0, "read_timeout": 0}
+    with open_caller(flavour, **options) as s3:
+        patches: list[AbstractContextManager[Any]] = [nullcontext(), all_fast(1)]
+        for patch in patches:
+            with patch:
+                metadata = s3("head_object", Bucket="b", Key="k")["ResponseMetadata"]
+                assert metadata["RetryAttempts"] == 0
 
 
 @pytest.mark.parametrize("connect_timeout", [60, 50])

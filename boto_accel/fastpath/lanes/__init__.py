@@ -7,7 +7,8 @@ they offer:
 RequestWriter(operation_model, serializer)
     binding: where each parameter goes (`rest.RequestBinding`). method, path: of the request; the
     path is a template. headers: those that the protocol adds. streams_payload: whether the body is
-    a parameter as it is. body(params) -> bytes: the body, where it is not.
+    a parameter as it is. body(params) -> bytes: the body, where it is not. may_have_body: whether
+    any parameter goes there.
 AnswerReader(shape, read_timestamp, read_blob)
     head: the reader of members in headers, or None. payload, is_stream: the member that is the
     body, and whether that is handed over unread. metadata_first: whether ResponseMetadata is the

@@ -151,6 +151,7 @@ class RequestWriter:
     compiler: type[FormCompiler] = FormCompiler
     path = "/"
     streams_payload = False
+    may_have_body = True
 
     def __init__(self, operation_model: Any, serializer: Any) -> None:
         self.headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}

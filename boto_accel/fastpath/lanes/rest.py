@@ -108,6 +108,7 @@ class RequestWriter:
                 self._write = self.compiled(member, serializer)
         elif any(member.place == "body" for member in self.binding.members.values()):
             self._write = self.compiled(shape, serializer)
+        self.may_have_body = self.streams_payload or self._write is not None
         # A document may be None, which is left out; any other member may not.
         self._documents = frozenset(
             name

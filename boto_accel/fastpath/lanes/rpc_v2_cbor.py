@@ -179,6 +179,7 @@ class RequestWriter:
 
     method = "POST"
     streams_payload = False
+    may_have_body = True
 
     def __init__(self, operation_model: Any, serializer: Any) -> None:
         self.binding = rest.RequestBinding(operation_model, serializer, located=False)

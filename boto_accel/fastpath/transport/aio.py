@@ -10,9 +10,10 @@ Guarding: a pool belongs to one event loop, and is touched from it alone.
 from __future__ import annotations
 
 import asyncio
+import math
 import weakref
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from boto_accel import _compat
@@ -54,9 +55,11 @@ class Connection(asyncio.BufferedProtocol):
         self.idle_since = 0.0  # loop time
         self.expires = 0.0  # loop time at which waiting for the peer has taken too long
         self.lost = False
+        self.write: Callable[[Piece], object]
         self._transport: Any = None
         self._reader: AnswerReader | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        # Done when the answer is there: whole, or its head where the body streams
+        self._answer: asyncio.Future[None] | None = None
         self._streams = False
         self._body: RawBody | None = None
         self._may_write: asyncio.Future[None] | None = None
@@ -71,10 +74,28 @@ class Connection(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.received(self._buffer[:nbytes])
+        reader = self._reader
+        if reader is None:  # bytes that nobody asked for: the connection is out of step
+            self.close()
+            return
+        try:
+            reader.feed(self._buffer[:nbytes])
+        except BadAnswerError as error:
+            self._fail(error)
+            self.close()
+            return
+        if not reader.complete:
+            self.expires = self._pool.deadline()
+        if self._body is not None:
+            self._pass_on(reader)
+        elif reader.complete or (reader.head_done and self._streams and reader.status < 300):
+            self._wake()
+        elif reader.interim:  # 100 Continue
+            self._go_on_writing()
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self.write = transport.write
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.lost = True
@@ -91,38 +112,15 @@ class Connection(asyncio.BufferedProtocol):
         self._writing_paused = False
         self._go_on_writing()
 
-    def received(self, data: memoryview) -> None:
-        reader = self._reader
-        if reader is None:  # bytes that nobody asked for: the connection is out of step
-            self.close()
-            return
-        try:
-            reader.feed(data)
-        except BadAnswerError as error:
-            self._fail(error)
-            self.close()
-            return
-        if not reader.complete:
-            self.expires = self._pool.deadline()
-        if self._body is not None:
-            self._pass_on(reader)
-        elif reader.complete or (reader.head_done and self._streams and reader.status < 300):
-            self._wake()
-        elif reader.interim:  # 100 Continue
-            self._go_on_writing()
-
     # Called by the pool
 
-    def begin(self, wire: Wire) -> AnswerReader:
-        """Take the connection for one exchange."""
+    def begin(self, wire: Wire, expires: float) -> tuple[AnswerReader, asyncio.Future[None]]:
+        """Take the connection for one exchange; the future is done when the answer is there."""
         self._reader = reader = AnswerReader(wire.to_head, LIKE_AIOHTTP)
         self._streams = wire.streams
-        self._waiter = self._pool.loop.create_future()
-        self.expires = self._pool.deadline()
-        return reader
-
-    def write(self, data: Piece) -> None:
-        self._transport.write(data)
+        self._answer = answer = self._pool.loop.create_future()
+        self.expires = expires
+        return reader, answer
 
     async def drain(self) -> None:
         """Wait while the transport's buffer is full, unless the answer has come already."""
@@ -143,13 +141,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def answered(self) -> bool:
-        return self._waiter is not None and self._waiter.done()
-
-    @property
-    def answer(self) -> asyncio.Future[None]:
-        """Done when the answer is there: whole, or its head where the body streams."""
-        assert self._waiter is not None
-        return self._waiter
+        return self._answer is not None and self._answer.done()
 
     def hand_over(self, body: RawBody) -> None:
         """From here on, what comes goes to *body*, which gives the connection back."""
@@ -160,7 +152,7 @@ class Connection(asyncio.BufferedProtocol):
     def end(self, reusable: bool) -> None:
         """The exchange is over."""
         reader, self._reader = self._reader, None
-        self._body = self._waiter = None
+        self._body = self._answer = None
         surplus = reader is None or reader.surplus
         if reusable and not surplus and not self.lost and not self._writing_paused:
             self._pool.give_back(self)
@@ -213,8 +205,8 @@ class Connection(asyncio.BufferedProtocol):
             self.end(reader.reusable)
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(None)
         if self._may_write is not None:
             self._go_on_writing()
 
@@ -239,9 +231,9 @@ class Connection(asyncio.BufferedProtocol):
             self._body = None
             body.fail(payload_error(error, reader))
             self.end(False)
-        elif self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(answer_error(error, reader))
-            self._waiter.exception()  # looked at: nobody may be waiting any more
+        elif self._answer is not None and not self._answer.done():
+            self._answer.set_exception(answer_error(error, reader))
+            self._answer.exception()  # looked at: nobody may be waiting any more
             self._go_on_writing()
 
 
@@ -255,8 +247,7 @@ class Pool(AsyncPool):
 
     def __init__(self, client: Any) -> None:
         super().__init__(client)
-        self._connect_timeout: float | None = self._timeout.sock_connect
-        self._read_timeout: float | None = self._timeout.sock_read
+        self._patience = self.read_timeout or math.inf  # seconds that a call waits for the peer
         self._keepalive = keepalive_of(self._session)
         self._ssl: Any = None
         self._idle: defaultdict[str, deque[Connection]] = defaultdict(deque)
@@ -295,48 +286,43 @@ class Pool(AsyncPool):
                 idle.pop().close()
 
     def deadline(self) -> float:
-        return self.loop.time() + self._read_timeout if self._read_timeout is not None else 0.0
+        return self.loop.time() + self._patience
 
     # Connections
 
     async def _send(self, wire: Wire, endpoint: Any) -> Reply:
-        connection = self._take_idle(endpoint.origin)
+        now = self.loop.time()
+        connection = self._take_idle(endpoint.origin, now)
         if connection is None:
             connection = await self._connect(endpoint)
-        try:
-            return await self._exchange_on(connection, wire)
-        except BaseException:
-            connection.end(False)
-            raise
-
-    async def _exchange_on(self, connection: Connection, wire: Wire) -> Reply:
-        reader = connection.begin(wire)
-        sent = True
+            now = self.loop.time()
+        reader, answer = connection.begin(wire, now + self._patience)
         body = wire.body
-        if body is None:
-            connection.write(wire.head)
-        elif isinstance(body, bytes) and not wire.expect:
-            connection.write(wire.head + body)
-        else:
-            sent = await self._send_long(connection, wire)
+        sent = True
         try:
-            await connection.answer
-        except Exception as error:
+            if body is None:
+                connection.write(wire.head)
+            elif isinstance(body, bytes) and not wire.expect:
+                connection.write(wire.head + body)
+            else:
+                sent = await self._send_long(connection, wire)
+            await answer
+            reader.reusable = reader.reusable and sent
+            if reader.complete:
+                data = reader.take()
+                connection.end(reader.reusable)
+                if not wire.streams or reader.status >= 300:
+                    return Reply(reader.status, reader.headers, data, None)
+                raw = RawBody(wire.url, reader.status, data, None)
+            else:
+                raw = RawBody(wire.url, reader.status, b"", connection)
+                connection.hand_over(raw)
+        except BaseException as error:
+            connection.end(False)
             refusal = refusal_cut_off(error, wire, reader.status, reader.headers)
             if refusal is None:
                 raise
-            connection.end(False)
             return refusal
-        if reader.complete:
-            data = reader.take()
-            connection.end(reader.reusable and sent)
-            if wire.streams and reader.status < 300:
-                raw = RawBody(wire.url, reader.status, data, None)
-                return Reply(reader.status, reader.headers, None, raw)
-            return Reply(reader.status, reader.headers, data, None)
-        reader.reusable = reader.reusable and sent
-        raw = RawBody(wire.url, reader.status, b"", connection)
-        connection.hand_over(raw)
         return Reply(reader.status, reader.headers, None, raw)
 
     async def _send_long(self, connection: Connection, wire: Wire) -> bool:
@@ -369,11 +355,11 @@ class Pool(AsyncPool):
             await connection.drain()
         return False
 
-    def _take_idle(self, origin: str) -> Connection | None:
+    def _take_idle(self, origin: str, now: float) -> Connection | None:
         idle = self._idle.get(origin)
         if not idle:
             return None
-        oldest = self.loop.time() - self._keepalive
+        oldest = now - self._keepalive
         while idle:
             connection = idle.pop()
             if not connection.lost and connection.idle_since >= oldest:
@@ -434,7 +420,7 @@ class Pool(AsyncPool):
         return False
 
     async def _open_connection(self, endpoint: Any) -> Connection:
-        async with connecting(endpoint, self._connect_timeout) as (host, port):
+        async with connecting(endpoint, self.connect_timeout) as (host, port):
             _, connection = await self.loop.create_connection(
                 lambda: Connection(self, endpoint.origin),
                 host,
@@ -486,18 +472,16 @@ class Pool(AsyncPool):
 
     def _look_out(self) -> None:
         if self._watch is None:
-            seconds = self._read_timeout if self._read_timeout is not None else self._keepalive
-            tick = min(max(seconds / WATCHES, SHORTEST_WATCH_S), LONGEST_WATCH_S)
+            tick = min(max(self._patience / WATCHES, SHORTEST_WATCH_S), LONGEST_WATCH_S)
             reference: weakref.ref[Pool] = weakref.ref(self)
             self._watch = self.loop.call_later(tick, _tick, reference)
 
     def tick(self) -> None:
         self._watch = None
         now = self.loop.time()
-        if self._read_timeout is not None:
-            for connection in list(self._busy):
-                if connection.waits and now > connection.expires:
-                    connection.time_out()
+        for connection in list(self._busy):
+            if connection.waits and now > connection.expires:
+                connection.time_out()
         for idle in self._idle.values():
             while idle and (idle[0].lost or now - idle[0].idle_since > self._keepalive):
                 idle.popleft().close()

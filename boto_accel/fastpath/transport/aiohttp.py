@@ -72,10 +72,10 @@ class Pool(AsyncPool):
     async def _send(self, wire: Wire, endpoint: Any) -> Reply:
         place = self._place(endpoint.origin)
         try:
-            connection = await self._connector.connect(place, [], self._timeout)
+            connection = await self._connector.connect(place, [], self._timeouts)
             while connection.protocol.should_close:  # an answer came that nobody had asked for
                 connection.close()
-                connection = await self._connector.connect(place, [], self._timeout)
+                connection = await self._connector.connect(place, [], self._timeouts)
         except asyncio.TimeoutError as error:
             raise aiohttp.ServerTimeoutError(f"Connection timeout to host {wire.url}") from error
         try:
@@ -92,7 +92,7 @@ class Pool(AsyncPool):
             skip_payload=wire.to_head,
             read_until_eof=True,
             auto_decompress=False,
-            read_timeout=self._timeout.sock_read,
+            read_timeout=self.read_timeout,
             read_bufsize=READ_BYTES,
         )
         write = protocol.transport.write

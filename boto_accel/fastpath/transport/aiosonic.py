@@ -309,8 +309,6 @@ class Pool(AsyncPool):
         if not self._most:
             raise Declined("connections without a bound")
         self.keepalive = keepalive_of(self._session)
-        self.connect_timeout: float | None = self._timeout.sock_connect
-        self.read_timeout: float | None = self._timeout.sock_read
         self.tick = min(self.keepalive, self.read_timeout or self.keepalive)  # seconds
         self.tls: Any = None
         self._places: dict[str, ParseResult] = {}

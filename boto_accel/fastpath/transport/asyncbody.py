@@ -146,7 +146,9 @@ class RawBody:
         self.close()
 
 
-def refusal_cut_off(error: Exception, wire: Wire, status: int, headers: RawHeaders) -> Reply | None:
+def refusal_cut_off(
+    error: BaseException, wire: Wire, status: int, headers: RawHeaders
+) -> Reply | None:
     """
     The refusal whose body ended in *error*, however often that is read; None for another error.
 

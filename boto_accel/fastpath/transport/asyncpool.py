@@ -42,7 +42,10 @@ class AsyncPool:
         self.loop = asyncio.get_running_loop()
         self.ready = False
         self._session = _compat.endpoint_of(client).http_session
-        self._timeout, self._most = _compat.session_settings(self._session)
+        self._timeouts, self._most = _compat.session_settings(self._session)
+        # Seconds. A timeout of 0 is none: `aiohttp.helpers.ceil_timeout`, `ResponseHandler`.
+        self.connect_timeout: float | None = self._timeouts.sock_connect or None
+        self.read_timeout: float | None = self._timeouts.sock_read or None
         self._opening_lock = asyncio.Lock()
         _pools.add(self)
 
