@@ -10,15 +10,15 @@ Guarding: one connection, one lock. Statements take microseconds, transactions o
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, NamedTuple
 
+from boto_accel import _sqlite
+from boto_accel._sqlite import RefusedError
 from boto_accel.batch.errors import SpoolError
 from boto_accel.batch.index import Entry, Index
 
@@ -27,7 +27,6 @@ VERSION = 1
 PAGE = 1000  # rows that are read at once
 LOCK_WAIT_S = 30.0  # seconds; how long another process may take for a transaction
 _OTHER = "it is a database of something else, or of a later release"
-_MAGIC = b"SQLite format 3\0"
 
 _SCHEMA = (
     "CREATE TABLE state (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -72,26 +71,6 @@ class Batch(NamedTuple):
     entries: int
 
 
-def is_of_something_else(path: Path) -> bool:
-    """
-    Whether a file of the user's is no catalogue: a damaged one of ours would be made anew.
-
-    A new one has one page, and its id in the -wal, until its tables are in the file. Source:
-    SQLite's "Database File Format", 1.3.1, 1.3.5, 1.3.16 and 4.
-    """
-    try:
-        with path.open("rb") as file:
-            header = file.read(72)
-    except OSError:
-        return False  # it is not there; or what is wrong is said where it is opened
-    if not header.startswith(_MAGIC):
-        return header != b""
-    pages, identity = (int.from_bytes(header[at : at + 4], "big") for at in (28, 68))
-    if identity:
-        return identity != APPLICATION_ID
-    return pages > 1 and not Path(f"{path}-wal").exists()
-
-
 class Catalogue:
     """
     path: of the file, or None for memory. place: "s3://bucket/prefix"; another one's is refused.
@@ -104,19 +83,14 @@ class Catalogue:
         self._lock = threading.Lock()
         try:
             self._connection = self._open(place)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # locked, full, unreadable
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if not _sqlite.is_damage(error):  # locked, full, unreadable
                 raise SpoolError(str(path), str(error)) from error
             self._remove()
             self._connection = self._open(place)
 
     def _open(self, place: str) -> sqlite3.Connection:
-        if self._path is not None:
-            self._prepare(self._path)
-        where = ":memory:" if self._path is None else str(self._path)
-        connection = sqlite3.connect(
-            where, timeout=LOCK_WAIT_S, isolation_level=None, check_same_thread=False
-        )
+        connection = _sqlite.connect(self._prepared(), LOCK_WAIT_S)
         try:
             self._check(connection, place)
         except BaseException:
@@ -124,45 +98,38 @@ class Catalogue:
             raise
         return connection
 
-    def _prepare(self, path: Path) -> None:
-        """See that there is a file; one that is there stays as it is."""
-        try:
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-            os.close(os.open(path, flags, 0o600))
-        except OSError as error:
-            raise _unusable(path, error) from error
-
-    def _keep_from_others(self) -> None:
-        """SQLite gives -wal and -shm the mode of the file, when they are made."""
+    def _prepared(self) -> str:
         if self._path is None:
-            return
+            return ":memory:"
+        with self._spool_errors():
+            _sqlite.prepare(str(self._path))
+        return str(self._path)
+
+    @contextmanager
+    def _spool_errors(self) -> Iterator[None]:
         try:
-            os.chmod(self._path, 0o600)
-            for suffix in ("-wal", "-shm"):
-                with suppress(FileNotFoundError):
-                    os.chmod(f"{self._path}{suffix}", 0o600)
+            yield
+        except RefusedError as error:
+            raise SpoolError(str(self._path), str(error)) from error
         except OSError as error:
-            raise _unusable(self._path, error) from error
+            raise SpoolError(str(self._path), error.strerror or "it cannot be opened") from error
 
     def _remove(self) -> None:
         if self._path is not None:
-            for suffix in ("", "-wal", "-shm"):
+            for suffix in _sqlite.SUFFIXES:
                 Path(f"{self._path}{suffix}").unlink(missing_ok=True)
 
     def _check(self, connection: sqlite3.Connection, place: str) -> None:
-        connection.execute("PRAGMA trusted_schema = OFF")
         self._refuse_another(connection, place)
-        self._keep_from_others()
-        _use_wal(connection)
+        if self._path is not None:
+            with self._spool_errors():
+                _sqlite.keep_from_others(str(self._path))
+        _sqlite.use_wal(connection, LOCK_WAIT_S)
         connection.execute("PRAGMA synchronous = NORMAL")  # a copy: consistent, if not the latest
-        connection.execute("BEGIN IMMEDIATE")
-        if not _pragma(connection, "application_id"):
-            for text in _SCHEMA:
-                connection.execute(text)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-            connection.execute("INSERT INTO state VALUES ('place', ?)", (place,))
-        connection.execute("COMMIT")
+        with _sqlite.transaction(connection):
+            if not _sqlite.pragma(connection, "application_id"):
+                _sqlite.make_tables(connection, _SCHEMA, APPLICATION_ID, VERSION)
+                connection.execute("INSERT INTO state VALUES ('place', ?)", (place,))
         self._refuse_another(connection, place)  # another process may have been the first
         connection.execute("SELECT key, batch FROM newest LIMIT 1").fetchone()
 
@@ -172,9 +139,11 @@ class Catalogue:
 
         One transaction: another process may be making it.
         """
-        with _Transaction(connection, "BEGIN"):
+        with _sqlite.transaction(connection, "BEGIN"):
             has_tables = connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-            known = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+            known = tuple(
+                _sqlite.pragma(connection, name) for name in ("application_id", "user_version")
+            )
             if not has_tables and known == (0, 0):
                 return
             if known != (APPLICATION_ID, VERSION):
@@ -191,7 +160,7 @@ class Catalogue:
 
     def add(self, index: Index) -> None:
         """Take an index in; once only."""
-        with self._lock, self._transaction():
+        with self._lock, _sqlite.transaction(self._connection):
             done = self._connection.execute(
                 "INSERT OR IGNORE INTO batches (batch, length, entries) VALUES (?, ?, ?)",
                 (index.batch, index.length, len(index.entries)),
@@ -203,9 +172,6 @@ class Catalogue:
         """All that was uploaded up to *moment* has been taken in."""
         with self._lock:
             self._connection.execute("INSERT OR REPLACE INTO state VALUES ('read', ?)", (moment,))
-
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._connection)
 
     # Reading
 
@@ -257,40 +223,6 @@ class Catalogue:
             return self._connection.execute(statement, values).fetchone()
 
 
-class _Transaction:
-    def __init__(self, connection: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> None:
-        self._connection = connection
-        self._begin = begin
-
-    def __enter__(self) -> None:
-        self._connection.execute(self._begin)
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """
-    Wait for others who are about to do the same.
-
-    Here SQLite does not: it has a lock for reading when it asks for the exclusive one. Source:
-    `sqlite3BtreeSetVersion` and `sqlite3BtreeBeginTrans` in btree.c.
-    """
-    deadline = monotonic() + LOCK_WAIT_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or monotonic() >= deadline:
-                raise
-        sleep(0.01)
-
-
-def _unusable(path: Path, error: OSError) -> SpoolError:
-    return SpoolError(str(path), error.strerror or "it cannot be opened")
-
-
 def _rows(index: Index, number: int | None) -> Iterator[tuple[Any, ...]]:
     for each in index.entries:
         yield (
@@ -315,7 +247,3 @@ def _located(row: tuple[Any, ...]) -> Located:
         json.loads(metadata) if metadata else {},
     )
     return Located(entry, batch)
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -15,9 +15,10 @@ from botocore.exceptions import ClientError
 
 from boto_accel import _compat
 from boto_accel._clienterrors import refusal_of
+from boto_accel._sqlite import is_foreign
 from boto_accel._stack import Layer
 from boto_accel.batch import names
-from boto_accel.batch.catalogue import Batch, Catalogue, Located, is_of_something_else
+from boto_accel.batch.catalogue import APPLICATION_ID, Batch, Catalogue, Located
 from boto_accel.batch.errors import DamagedBatchError
 from boto_accel.batch.index import Entry, Index
 from boto_accel.batch.match import read_place
@@ -169,7 +170,7 @@ class BatchReader:
         inside = frozenset({Layer.CACHE, Layer.BATCH})
         self.place: Place = Place(s3_client, bucket, prefix, inside=inside)
         path = None if catalogue is None else Path(catalogue)
-        if path is not None and is_of_something_else(path):
+        if path is not None and is_foreign(str(path), APPLICATION_ID):
             raise InvalidOptionError("catalogue", str(path), "a new file, or one of a BatchReader")
         self._indexes = Indexes(Catalogue(path, str(self.place)))
         self._refresh_after = refresh_after

@@ -86,7 +86,13 @@ def botocache_context(
         quiet=supress_warning_message,
         operations=narrowed.operations,
     )
-    where = cache_path if cache is None else cache
-    open_ = partial(open_store, where, max_entries=max_entries, max_bytes=cache_max_bytes)
+    parameter, where = ("cache_path", cache_path) if cache is None else ("cache", cache)
+    open_ = partial(
+        open_store,
+        where,
+        max_entries=max_entries,
+        max_bytes=cache_max_bytes,
+        parameter=parameter,
+    )
     # Writes of other operations make stale what these have read.
     return CachePatch(open_, chosen, replace(narrowed, operations=None))

@@ -186,7 +186,7 @@ class _Warnings(logging.Handler):
 
 
 def _check_file(store: Any, where: str) -> None:
-    """A cache would make a file that is not there, and set one of another kind aside as damaged."""
+    """A cache would make a file that is not there, and set a damaged one aside."""
     try:
         is_ours = not hasattr(store, "is_ours") or store.is_ours()
     except (FileNotFoundError, NotADirectoryError):

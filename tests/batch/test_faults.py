@@ -450,16 +450,43 @@ def test_a_file_of_something_else_is_no_catalogue(
 
 
 def test_a_catalogue_is_for_its_owner(s3_server: MemoryS3, tmp_path: Path) -> None:
-    """Whatever its mode was, and that of what SQLite keeps beside it."""
+    """As is what SQLite keeps beside it. What its owner may do with it stays as it was."""
     path = tmp_path / "catalogue"
     path.touch(0o644)
     with s3_server.client() as client:
         for _ in range(2):
-            path.chmod(0o644)
+            path.chmod(0o755)
             with BatchReader(client, PLACE, catalogue=path) as reader:
                 reader.refresh()
                 modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
-                assert modes == dict.fromkeys((path.name, "catalogue-wal", "catalogue-shm"), 0o600)
+                assert modes == dict.fromkeys((path.name, "catalogue-wal", "catalogue-shm"), 0o700)
+
+
+def test_a_spoilt_catalogue_that_the_user_named_is_made_anew(
+    s3_server: MemoryS3, tmp_path: Path
+) -> None:
+    """Whatever is wrong with it: also where SQLite says so in the words of a wrong statement."""
+    path = tmp_path / "catalogue"
+    with batch_at(tmp_path), s3_server.client() as client:
+        put(client, "a")
+    spoil: tuple[Callable[[], object], ...] = (
+        lambda: os.truncate(path, 5000),
+        lambda: made_database(path, "DROP TABLE newest"),
+        lambda: path.write_bytes(b""),
+    )
+    with s3_server.client() as client:
+        for each in (lambda: None, *spoil):
+            each()
+            with BatchReader(client, PLACE, catalogue=path) as reader:
+                assert reader.get("raw/a") == b"abc"
+
+
+def test_a_catalogue_that_is_another_files_too_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue"
+    path.touch()
+    (tmp_path / "other").hardlink_to(path)
+    with pytest.raises(SpoolError, match="hard link"):
+        Catalogue(path, PLACE)
 
 
 def test_a_catalogue_that_others_open_at_the_same_time_is_waited_for(
@@ -469,7 +496,7 @@ def test_a_catalogue_that_others_open_at_the_same_time_is_waited_for(
     path = tmp_path / "catalogue"
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        monkeypatch.setattr("boto_accel.batch.catalogue.sleep", lambda _: other.execute("COMMIT"))
+        monkeypatch.setattr("boto_accel._sqlite.sleep", lambda _: other.execute("COMMIT"))
         Catalogue(path, PLACE).close()
         assert not other.in_transaction
 

@@ -125,8 +125,8 @@ def test_a_cache_in_use_can_be_looked_at(tmp_path: Path) -> None:
     iam = make_client()
     with Aws(Counting()), botocache_context(cache_path=str(path)):
         iam.list_users()
-        # A process of its own: in this one it would take SQLite's locks away.
         (row,) = json.loads(run_program("cache", "stats", str(path), "--json").stdout)
+        assert json.loads(run("stats", str(path), "--json").output) == [row]
     assert row["entries"] == 1
 
 

@@ -16,6 +16,7 @@ from boto_accel.errors import InvalidOptionError
 
 if TYPE_CHECKING:
     from boto_accel.cache.store import Store
+    from boto_accel.cache.stores.sqlite import SQLiteStore
 
 FILE_NAME = "responses.sqlite3"  # in a folder
 _FILE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
@@ -25,13 +26,16 @@ _NO_PATH = re.compile(r"(sqlite|memory|rediss?):", re.IGNORECASE)  # a URL witho
 Where = str | os.PathLike[str] | MutableMapping[Any, Any]
 
 
-def open_store(where: Where, *, max_entries: int, max_bytes: int | None = None) -> Store:
+def open_store(
+    where: Where, *, max_entries: int, max_bytes: int | None = None, parameter: str = "cache"
+) -> Store:
     """
-    The store that *where* names.
+    The store that *where* names. parameter: what it was given as.
 
     A path, or `sqlite:///path`: a SQLite file. As in SQLAlchemy, three slashes begin a relative
     path and four an absolute one. A path of a file is one that is a file, or ends in .db, .sqlite
-    or .sqlite3; another one is a folder, which is made where it is not there.
+    or .sqlite3; another one is a folder, which is made where it is not there. A file of something
+    else is refused.
     `memory://`: the memory of this process.
     `redis://...`, `rediss://...`: a server, see `redis.py` for what the query may say.
     A MutableMapping: see `mapping.py`.
@@ -43,13 +47,20 @@ def open_store(where: Where, *, max_entries: int, max_bytes: int | None = None) 
 
         return MappingStore(where, max_entries=max_entries, max_bytes=max_bytes)
     if not isinstance(where, str | os.PathLike):
-        raise InvalidOptionError("cache", type(where).__name__, "a path, a URL or a MutableMapping")
+        raise InvalidOptionError(
+            parameter, type(where).__name__, "a path, a URL or a MutableMapping"
+        )
     text = os.fspath(where)
     scheme = text.partition("://")[0].lower() if "://" in text else ""
     if not scheme and (found := _NO_PATH.match(text)):
-        raise InvalidOptionError("cache", f"{found.group()}...", _URLS)
+        raise InvalidOptionError(parameter, f"{found.group()}...", _URLS)
     if scheme in ("", "sqlite"):
-        return _open_sqlite(_path_of(text) if scheme else text, max_entries, max_bytes)
+        path = _path_of(parameter, text) if scheme else text
+        store = _sqlite_store(path, max_entries, max_bytes)
+        if store.is_foreign():
+            expected = "a folder or a new file: this one is no response cache"
+            raise InvalidOptionError(parameter, path, expected)
+        return store
     if scheme == "memory":
         from boto_accel.cache.stores.memory import MemoryStore
 
@@ -59,18 +70,18 @@ def open_store(where: Where, *, max_entries: int, max_bytes: int | None = None) 
 
         return RedisStore(text, max_entries=max_entries, max_bytes=max_bytes)
     # Not the whole of it: there may be a password in it.
-    raise InvalidOptionError("cache", f"{scheme}://...", _URLS)
+    raise InvalidOptionError(parameter, f"{scheme}://...", _URLS)
 
 
-def _path_of(url: str) -> str:
+def _path_of(parameter: str, url: str) -> str:
     parts = urlsplit(url)
     path = unquote(parts.path)
     if parts.netloc or len(path) < 2:
-        raise InvalidOptionError("cache", url, "sqlite:///relative/path or sqlite:////absolute")
+        raise InvalidOptionError(parameter, url, "sqlite:///relative/path or sqlite:////absolute")
     return path[1:]
 
 
-def _open_sqlite(path: str, max_entries: int, max_bytes: int | None) -> Store:
+def _sqlite_store(path: str, max_entries: int, max_bytes: int | None) -> SQLiteStore:
     from boto_accel.cache.stores.sqlite import SQLiteStore
 
     is_file = os.path.isfile(path) or (path.endswith(_FILE_SUFFIXES) and not os.path.isdir(path))

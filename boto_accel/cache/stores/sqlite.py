@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from boto_accel._sqlite import RefusedError, is_damage, is_foreign, is_ours
 from boto_accel.cache.store import Entry, Ticket
 from boto_accel.cache.stores import sqlite_rows as rows
 from boto_accel.cache.stores.forks import watch_forks
@@ -33,12 +34,10 @@ from boto_accel.cache.stores.notices import Notices
 from boto_accel.cache.stores.owed import Names, Owed
 from boto_accel.cache.stores.owners import is_gone, new_owner
 from boto_accel.cache.stores.sqlite_file import (
+    APPLICATION_ID,
     TROUBLE,
     Database,
-    RefusedError,
     aside,
-    is_damage,
-    is_ours,
     open_database,
     set_aside,
 )
@@ -112,7 +111,11 @@ class SQLiteStore:
 
     def is_ours(self) -> bool:
         """For who will not have one made, before the first look. Raises OSError."""
-        return is_ours(self.path)
+        return is_ours(self.path, APPLICATION_ID)
+
+    def is_foreign(self) -> bool:
+        """Whether the file is something else's, and no use is made of it."""
+        return not self._own_folder and is_foreign(self.path, APPLICATION_ID)
 
     # Looking
 

@@ -8,7 +8,7 @@ that had the old file open keeps it, sees by its identity that it was replaced
 moved (`databaseIsUnmoved` in pager.c).
 
 A file may come from an attacker. Its schema must be ours to the letter, no trigger or view is ever
-run (`_authorize`), no extension loaded.
+run (`_sqlite.connect`), no extension loaded.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from boto_accel import _sqlite
+from boto_accel._sqlite import DamagedError, RefusedError
 from boto_accel.cache.stores.wal_index import close_index, open_index
 
 if sys.platform != "win32":
@@ -58,21 +60,8 @@ _TABLES = {text.split()[2].encode() for text in SCHEMA if text.startswith("CREAT
 
 _LOCK_WAIT_S = 0.25  # seconds; the least that is waited for another process that is opening
 _WAL_BYTES = 4 * 2**20  # the -wal file is cut back to this
-_DENIED = frozenset({sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH})
-_DAMAGE = ("no such", "table ", "near ", "SQL logic error", "unsupported file format")
-_SUFFIXES = ("", "-wal", "-shm")
 
-
-class DamagedError(Exception):
-    """The file is not what this package writes."""
-
-
-class RefusedError(Exception):
-    """The file, or its place, is not for us to use."""
-
-
-# What a call on a file may raise. UnicodeDecodeError: the sqlite3 module fails to decode SQLite's
-# own message, where that quotes a spoilt schema.
+# What a call on a file may raise; for UnicodeDecodeError see `_sqlite.is_damage`.
 TROUBLE = (sqlite3.Error, OSError, UnicodeDecodeError, DamagedError, RefusedError)
 
 
@@ -139,40 +128,12 @@ class Database:
         close_index(index)
 
 
-def is_ours(path: str) -> bool:
-    """
-    By the header of the file, which stays as it is; that of one in use may still be in its -wal.
-
-    Not for a process that has it open, which would lose its locks (fcntl(2)). Raises OSError.
-    Source: SQLite's "Database File Format", 1.3 and 4.1.
-    """
-    with open(path, "rb") as file:
-        header = file.read(100)
-    identity = int.from_bytes(header[68:72], "big")
-    is_known = identity == APPLICATION_ID or (not identity and os.path.exists(f"{path}-wal"))
-    return header.startswith(b"SQLite format 3\0") and is_known
-
-
-def is_damage(error: BaseException) -> bool:
-    """
-    Whether *error* tells of a damaged file, and not of a locked, full or unreadable one.
-
-    Source: `_pysqlite_seterror` of the sqlite3 module. SQLITE_CORRUPT and SQLITE_NOTADB are plain
-    `DatabaseError`s; SQLITE_ERROR (no such table) is an `OperationalError` like SQLITE_BUSY,
-    SQLITE_FULL and SQLITE_IOERR, but its text differs.
-    """
-    if isinstance(error, sqlite3.OperationalError):
-        return str(error).startswith(_DAMAGE)
-    if isinstance(error, sqlite3.ProgrammingError):
-        return False
-    return isinstance(error, DamagedError | UnicodeDecodeError | sqlite3.DatabaseError)
-
-
 def open_database(path: str, *, own_folder: bool, busy_s: float) -> tuple[Database, bool]:
     """
     Open the file at *path*, making it where it is not there, and whether an old one was set aside.
 
-    own_folder: the folder is the cache's own: it is made, and must not be a symbolic link.
+    own_folder: the folder is the cache's own: it is made, and must not be a symbolic link; and what
+    has the name of the file is none of the user's.
     busy_s: seconds; how long a connection waits for a lock of another one.
     Raises what is in TROUBLE.
     """
@@ -181,8 +142,10 @@ def open_database(path: str, *, own_folder: bool, busy_s: float) -> tuple[Databa
         try:
             return _open(path, busy_s), False
         except TROUBLE as error:
-            if not is_damage(error):
+            if not _sqlite.is_damage(error):
                 raise
+            if not own_folder and _sqlite.is_foreign(path, APPLICATION_ID):
+                raise RefusedError("the file is something else's") from error
         _set_aside(path)
         return _open(path, busy_s), True
 
@@ -206,7 +169,7 @@ def aside(path: str) -> str:
 
 
 def _set_aside(path: str) -> None:
-    for suffix in ("-shm", "-wal", ""):  # the file last: until it is moved, others wait for it
+    for suffix in reversed(_sqlite.SUFFIXES):  # the file last: till then others wait for it
         try:
             os.replace(path + suffix, aside(path) + suffix)
         except FileNotFoundError:
@@ -229,63 +192,14 @@ def _prepare_folder(folder: Path, *, own: bool) -> None:
         raise RefusedError(f"{folder} is no directory")
 
 
-def _prepare_file(path: str) -> None:
-    """
-    See that there is a file at *path* that may be ours. One that is there stays as it is.
-
-    It is never opened where it exists: closing it again would drop the locks that SQLite has on
-    it in this process (fcntl(2)).
-    """
-    for suffix in _SUFFIXES:
-        _check_file(path + suffix)
-    if not os.path.lexists(path):
-        _create(path)
-
-
-def _keep_from_others(path: str) -> None:
-    """SQLite gives -wal and -shm the mode of the file, when they are made."""
-    for each in (path + suffix for suffix in _SUFFIXES):
-        with suppress(FileNotFoundError):
-            if stat.S_IMODE(os.stat(each).st_mode) & 0o077 and os.name == "posix":
-                os.chmod(each, 0o600)
-
-
-def _check_file(path: str) -> None:
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(found.st_mode):
-        raise RefusedError(f"{path} is no plain file")
-    if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
-        raise RefusedError(f"{path} belongs to another user")
-    if found.st_nlink > 1:
-        raise RefusedError(f"{path} is a hard link: the file is something else's too")
-
-
-def _create(path: str) -> None:
-    try:
-        os.close(_open_new(path, os.O_EXCL))
-    except FileExistsError:
-        _check_file(path)
-
-
-def _open_new(path: str, flags: int) -> int:
-    nofollow = getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | nofollow | flags, 0o600)
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, 0o600)  # whatever the umask took away
-    return descriptor
-
-
 @contextmanager
 def _lock(path: str, busy_s: float) -> Iterator[None]:
     """Keep others from opening the file or setting it aside. Raises OSError after a while."""
     if sys.platform == "win32":  # a file that is open cannot be replaced there
         yield
         return
-    _check_file(f"{path}.lock")
-    descriptor = _open_new(f"{path}.lock", 0)
+    _sqlite.check_own(f"{path}.lock")
+    descriptor = _sqlite.open_own(f"{path}.lock", 0)
     try:
         _wait_for_lock(descriptor, max(busy_s, _LOCK_WAIT_S))
         yield
@@ -309,10 +223,10 @@ def _wait_for_lock(descriptor: int, longest_s: float) -> None:
 
 
 def _open(path: str, busy_s: float) -> Database:
-    _prepare_file(path)
+    _sqlite.prepare(path)
     writer = _connect(path, busy_s)
     try:
-        _check_or_create(writer, path)
+        _check_or_create(writer, path, busy_s)
         reader = _connect(path, busy_s)
     except BaseException:
         writer.close()
@@ -330,48 +244,21 @@ def _open(path: str, busy_s: float) -> Database:
 
 
 def _connect(path: str, busy_s: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path,
-        timeout=busy_s,
-        isolation_level=None,  # transactions are begun by name
-        check_same_thread=False,  # the store's locks see to it
-        cached_statements=64,
-    )
-    try:
-        connection.text_factory = bytes
-        _guard(connection)
-    except BaseException:
-        connection.close()
-        raise
+    connection = _sqlite.connect(path, busy_s)
+    connection.text_factory = bytes
     return connection
 
 
-def _guard(connection: sqlite3.Connection) -> None:
-    """What sqlite.org/security.html advises for files of unknown origin."""
-    connection.set_authorizer(_authorize)
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    connection.execute("PRAGMA mmap_size = 0")
-    if sys.version_info >= (3, 12):
-        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
-        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
-        connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_VIEW, False)
-
-
-def _authorize(
-    action: int, first: str | None, second: str | None, database: str | None, within: str | None
-) -> int:
-    """*within* is the trigger or view that wants the action: there is none in our schema."""
-    return sqlite3.SQLITE_DENY if within or action in _DENIED else sqlite3.SQLITE_OK
-
-
-def _check_or_create(connection: sqlite3.Connection, path: str) -> None:
+def _check_or_create(connection: sqlite3.Connection, path: str, busy_s: float) -> None:
     is_new = _check_schema(connection)
-    _keep_from_others(path)
+    _sqlite.keep_from_others(path)
+    if is_new:
+        # Before the first page is there. What is cleared leaves the disk.
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    if not _sqlite.use_wal(connection, busy_s):
+        raise RefusedError("the file system has no shared memory for SQLite's WAL mode")
     if is_new:
         _create_schema(connection)
-    if _journal_mode(connection) != b"wal":
-        raise RefusedError("the file system has no shared memory for SQLite's WAL mode")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}")
 
@@ -379,8 +266,8 @@ def _check_or_create(connection: sqlite3.Connection, path: str) -> None:
 def _check_schema(connection: sqlite3.Connection) -> bool:
     """Whether there is none yet. Raises RefusedError or DamagedError for one that is not ours."""
     found = _schema(connection)
-    identity = _pragma(connection, "application_id")
-    version = _pragma(connection, "user_version")
+    identity = _sqlite.pragma(connection, "application_id")
+    version = _sqlite.pragma(connection, "user_version")
     if not found and not identity and not version:
         return True
     if identity == APPLICATION_ID and version > VERSION:
@@ -393,23 +280,11 @@ def _check_schema(connection: sqlite3.Connection) -> bool:
 
 
 def _create_schema(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # what is cleared leaves the disk
-    if _journal_mode(connection) != b"wal":
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for text in SCHEMA:
-            connection.execute(text)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    with _sqlite.transaction(connection):
+        _sqlite.make_tables(connection, SCHEMA, APPLICATION_ID, VERSION)
         connection.execute(
             "INSERT INTO state VALUES (1, ?, 0, 0, 0, 0)", (secrets.token_bytes(16),)
         )
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _schema(connection: sqlite3.Connection) -> set[tuple[bytes, bytes, bytes]]:
@@ -424,11 +299,3 @@ def _wanted() -> set[tuple[bytes, bytes, bytes]]:
         (each[1].lower().encode(), each[2].encode(), text.encode())
         for each, text in zip(words, SCHEMA, strict=True)
     }
-
-
-def _journal_mode(connection: sqlite3.Connection) -> object:
-    return connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

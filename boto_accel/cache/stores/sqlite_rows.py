@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from boto_accel import _sqlite
+from boto_accel._sqlite import DamagedError
 from boto_accel.cache.store import Entry
 from boto_accel.cache.stores.owed import Names
-from boto_accel.cache.stores.sqlite_file import DamagedError
 
 _REMEMBERED = 50_000  # numbers of `seq`; a ticket that is older is refused
 _SWEPT = 64  # expired entries that one `put` deletes
@@ -49,8 +50,7 @@ def read_state(connection: sqlite3.Connection) -> State:
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[State]:
     """Write all or nothing; what was changed of the State is written with it."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _sqlite.transaction(connection):
         state = read_state(connection)
         before = State(**vars(state))
         yield state
@@ -59,18 +59,6 @@ def transaction(connection: sqlite3.Connection) -> Iterator[State]:
                 "UPDATE state SET seq = ?, floor = ?, entries = ?, bytes = ?",
                 (state.seq, state.floor, max(state.entries, 0), max(state.bytes, 0)),
             )
-        connection.execute("COMMIT")
-    except BaseException:
-        _roll_back(connection)
-        raise
-
-
-def _roll_back(connection: sqlite3.Connection) -> None:
-    try:
-        if connection.in_transaction:  # SQLite has rolled back by itself on some errors
-            connection.execute("ROLLBACK")
-    except sqlite3.Error:
-        pass
 
 
 # Entries -------------------------------------------------------------------------------------

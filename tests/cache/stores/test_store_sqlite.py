@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from boto_accel import InvalidOptionError, botocache_context
 from boto_accel.cache.stores.sqlite import SQLiteStore
 from boto_accel.cache.stores.sqlite_file import SCHEMA, VERSION, Identity, set_aside
 from tests.cache.stores.places import Place, keys_of
@@ -233,6 +234,83 @@ def test_a_damaged_file_is_set_aside_and_made_anew(
     assert store.get(b"key") == made
     assert Path(f"{path}.damaged").read_bytes()[:16] == spoilt[:16]
     assert len(warnings(caplog)) == 1
+
+
+@pytest.fixture
+def named(path: Path) -> Iterator[Place]:
+    """The file itself is named by the user, and what has its name may be the user's."""
+    path.parent.mkdir()
+    place = Place("sqlite", lambda **options: SQLiteStore(path, **{"busy_s": 60.0, **options}))
+    yield place
+    place.close()
+
+
+NOT_TOLD = ("random", "other application")  # from a file of something else
+
+
+@pytest.mark.parametrize("how", [each for each in SPOILT if each not in NOT_TOLD])
+def test_a_damaged_file_that_the_user_named_is_set_aside(
+    named: Place, path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(20):
+        named.put(named.open(), b"key%d" % number, b"x" * 3000, "tag")
+    named.close()
+    SPOILT[how](path)
+    store = named.open()
+    assert not store.is_foreign()
+    for number in range(20):
+        store.get(b"key%d" % number)
+    until(lambda: store.ticket(()) is not None)
+    made = named.put(store, b"key")
+    assert store.get(b"key") == made
+    assert Path(f"{path}.damaged").exists()
+    assert len(warnings(caplog)) == 1
+
+
+FOREIGN = {
+    "text": lambda path: path.write_text("Dear user, "),
+    "random": spoil_with_random_bytes,
+    "another application": spoil_by("PRAGMA application_id = 7", "CREATE TABLE state (x)"),
+    "spoilt": lambda path: (
+        spoil_by("PRAGMA page_size = 512", "CREATE TABLE users (name)", "CREATE TABLE a (b)")(path),
+        os.truncate(path, 512),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_file_of_the_users_stays_as_it_is(
+    named: Place, path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a cache is opened on it: it came after the patch was entered."""
+    FOREIGN[kind](path)
+    path.chmod(0o644)
+    before = path.read_bytes(), path.stat().st_mode
+    store = named.open()
+    assert store.is_foreign()
+    assert is_uncached(named, store)
+    assert (path.read_bytes(), path.stat().st_mode) == before
+    assert {each.name.removeprefix(path.name) for each in path.parent.iterdir()} == {"", ".lock"}
+    (warning,) = warnings(caplog)
+    assert "something else" in warning
+
+
+@pytest.mark.parametrize("parameter", ["cache_path", "cache"])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_file_of_the_users_is_refused_before_anything_is_changed(
+    tmp_path: Path, kind: str, parameter: str
+) -> None:
+    path = tmp_path / "file.db"
+    FOREIGN[kind](path)
+    path.chmod(0o644)
+    before = path.read_bytes(), path.stat().st_mode
+    where = path if parameter == "cache_path" else f"sqlite:///{path}"
+    expected = pytest.raises(InvalidOptionError, match="a folder or a new file")
+    with expected as caught, botocache_context(**{parameter: where}):
+        raise AssertionError
+    assert (caught.value.parameter, caught.value.value) == (parameter, str(path))
+    assert (path.read_bytes(), path.stat().st_mode) == before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_damage_is_noticed_in_use(
