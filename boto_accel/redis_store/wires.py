@@ -9,6 +9,7 @@ other (`as_dict`).
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
@@ -308,18 +309,41 @@ class AsyncClientWire:
                 await self.close()
 
     async def close(self) -> None:
-        """At once, or when nobody uses it any more."""
+        """
+        At once, or when nobody uses it any more.
+
+        To its end, also where who waits for it is cancelled: redis-py would stop in the middle.
+        """
         self._is_closed = True
         if self._users:
             return
         client, self._client = self._client, None
         if client is None:
             return
+        closing = asyncio.ensure_future(self._end(client))
+        _closing.add(closing)
+        closing.add_done_callback(_closing.discard)
+        await asyncio.shield(closing)
+
+    async def _end(self, client: Any) -> None:
+        try:
+            await self._disconnect(client)
+        except asyncio.CancelledError:  # the loop ends
+            await self._disconnect(client)  # what it has not come to
+            raise
+
+    async def _disconnect(self, client: Any) -> None:
         await client.aclose()
-        if self._address.kind != "cluster":
-            for sentinel in client.connection_pool.sentinel_manager.sentinels:
-                await sentinel.aclose()
-            await client.connection_pool.disconnect()
+        if self._address.kind == "cluster":
+            for nodes in ("nodes_cache", "startup_nodes"):  # `aclose` does so once only
+                await client.nodes_manager.aclose(nodes)
+            return
+        for sentinel in client.connection_pool.sentinel_manager.sentinels:
+            await sentinel.aclose()
+        await client.connection_pool.disconnect()
+
+
+_closing: set[asyncio.Future[None]] = set()  # a loop keeps its tasks weakly
 
 
 def _closed_by_another(error: AttributeError) -> Exception:

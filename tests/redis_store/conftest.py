@@ -11,6 +11,7 @@ from redis import Redis, RedisCluster
 
 from boto_accel import _hook
 from tests.conftest import _missing
+from tests.servers.sentinel import run_sentinel
 from tests.servers.valkey import Valkey, find_valkey, run_cluster, run_valkey
 
 
@@ -66,6 +67,15 @@ def cluster(_cluster: str) -> str:
     redis.flushall(target_nodes=RedisCluster.PRIMARIES)
     redis.close()
     return _cluster
+
+
+@pytest.fixture
+def sentinel(own_valkey: Callable[..., Valkey], program: Path, tmp_path: Path) -> Iterator[str]:
+    """The URL of a server by the name that its sentinel knows it by."""
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(f"sentinel monitor main 127.0.0.1 {own_valkey().port} 1\n")
+    with run_sentinel(program, configuration) as port:
+        yield f"redis+sentinel://127.0.0.1:{port}/main/0"
 
 
 @pytest.fixture

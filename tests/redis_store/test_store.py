@@ -333,20 +333,43 @@ def test_a_call_that_is_cancelled_leaves_nothing_open(
 
 
 @pytest.mark.aiobotocore
+@pytest.mark.parametrize("kind", ["valkey", "cluster", "sentinel"])
 def test_a_client_whose_closing_is_cancelled_leaves_nothing_open(
-    valkey: Valkey, frozen_heap: None
+    request: pytest.FixtureRequest, kind: str, frozen_heap: None
 ) -> None:
-    """At whatever turn."""
+    """At whatever turn; and the loop ends at once."""
+    server = request.getfixturevalue(kind)
+    url = server.url if kind == "valkey" else server
 
     async def run(turns: int) -> None:
-        async with make_client("async", "s3", endpoint_url=valkey.url) as client:
+        async with make_client("async", "s3", endpoint_url=url) as client:
             await asyncio.gather(*(client.list_buckets() for _ in range(3)))
             link = state_of(client).link(client)
             await cancelled_after(turns, link.close())
 
     with redis_s3(), nothing_left_open():
-        for turns in range(1, 6):
+        for turns in range(12):
             asyncio.run(run(turns))
+
+
+@pytest.mark.aiobotocore
+@pytest.mark.parametrize("kind", ["cluster", "sentinel"])
+def test_a_closing_goes_on_where_who_waits_for_it_is_cancelled(
+    request: pytest.FixtureRequest, kind: str, frozen_heap: None
+) -> None:
+    url = request.getfixturevalue(kind)
+
+    async def run() -> None:
+        async with make_client("async", "s3", endpoint_url=url) as client:
+            await client.list_buckets()
+            link = state_of(client).link(client)
+            await cancelled_after(1, link.close())
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.wait(others)
+            assert not any(each.cancelled() or each.exception() for each in others)
+
+    with redis_s3(), nothing_left_open():
+        asyncio.run(run())
 
 
 async def cancelled_after(turns: int, call: Coroutine[Any, Any, Any]) -> None:
