@@ -6,8 +6,8 @@ Source: `botocore.httpchecksum`; its checksum classes do the arithmetic, save fo
 
 from __future__ import annotations
 
-import base64
 import io
+from binascii import b2a_base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -76,7 +76,7 @@ def digest_of(algorithm: str, data: bytes) -> str:
     """The checksum of *data*, as its header carries it: base64, big-endian."""
     if algorithm == "crc32":
         raw = crc32(data).to_bytes(4, "big")
-        return base64.b64encode(raw).decode("ascii")
+        return b2a_base64(raw, newline=False).decode("ascii")
     checksum = CLASSES[algorithm]()
     checksum.update(data)
     return checksum.b64digest()
@@ -100,12 +100,13 @@ class Body:
     that goes to stock after all.
     """
 
-    __slots__ = ("_file", "_start", "data", "length")
+    __slots__ = ("_file", "_start", "data", "in_memory", "length")
 
     def __init__(self, value: Any) -> None:
         self._file: Any = None
         self._start = 0
         self.data = b""
+        self.in_memory = True
         if isinstance(value, bytes):
             self.data = value
             self.length = len(value)
@@ -114,15 +115,12 @@ class Body:
             self.length = len(value)
         else:
             self._file = value
+            self.in_memory = False
             self._start, self.length = _extent(value)
 
     @property
     def file(self) -> Any:
         return self._file
-
-    @property
-    def in_memory(self) -> bool:
-        return self._file is None
 
     def restore(self) -> None:
         if self._file is not None:

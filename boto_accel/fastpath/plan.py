@@ -49,6 +49,7 @@ class Plan:
     defaults: dict[str, Any]
     template: rest.Template
     fixed_query: str
+    rule: checksums.RequestRule
 
     def __init__(self, client: Any, operation: str, is_async: bool, emitter: Any) -> None:
         self.is_async = is_async

@@ -174,10 +174,12 @@ class Variant:
             self._place(member, defaults)
         if not plan.template.names <= given:
             raise Declined(scalars.INVALID)
-        self._has_checksum = any(
+        has_checksum = any(
             CHECKSUM_HEADER_PATTERN.match(name)
             for name in (*self._fixed_headers, *(wire for _, wire, _ in self._headers))
         )
+        self._names_algorithm = not has_checksum and plan.rule.member in given
+        self._default_algorithm = None if has_checksum else plan.rule.default
         self._has_header_map = any(write is None for _, _, write in self._headers)
         self._may_have_body = plan.writer.may_have_body
         self._payload = binding.payload if plan.writer.streams_payload else None
@@ -201,7 +203,9 @@ class Variant:
 
     def algorithm(self, params: Mapping[str, Any]) -> str | None:
         """The request checksum that goes with *params*; declines what botocore refuses."""
-        return None if self._has_checksum else checksums.requested(self.plan.rule, params)
+        if self._names_algorithm:
+            return checksums.requested(self.plan.rule, params)
+        return self._default_algorithm
 
     def build(
         self,
@@ -257,7 +261,9 @@ class Variant:
         if len(headers) > len(self._fixed_headers):
             draft.untrimmed = any(sigv4.trimmed(value) != value for value in headers.values())
         path = plan.template.fill(params)
-        draft.path = _joined(endpoint.base, path, bool(plan.fixed_query))
+        if endpoint.base or not path:
+            path = _joined(endpoint.base, path, bool(plan.fixed_query))
+        draft.path = path
         draft.query = plan.fixed_query
         draft.pairs = self._fixed_pairs
         if self._query:
@@ -320,7 +326,10 @@ class Variant:
             raise Declined("a body that is neither bytes nor a plain file")
         body = Body(value)
         draft.expect = (
-            is_file and self.plan.expects and self.plan.method in ("PUT", "POST") and _expects(body)
+            is_file
+            and self.plan.expects
+            and self.plan.method in ("PUT", "POST")
+            and (body.length > 0 or _expects_empty())
         )
         return body
 
@@ -536,9 +545,9 @@ def _constant(text: str, _: Any) -> str:
     return text
 
 
-def _expects(body: Body) -> bool:
+def _expects_empty() -> bool:
     """Source: `botocore.handlers.add_expect_header`."""
-    return bool(body.length) or "BOTO_EXPERIMENTAL__NO_EMPTY_CONTINUE" not in os.environ
+    return "BOTO_EXPERIMENTAL__NO_EMPTY_CONTINUE" not in os.environ
 
 
 def _trace_line(headers: Mapping[str, str]) -> str:

@@ -130,17 +130,18 @@ class AnswerReader:
                 raise BadAnswerError(str(error)) from None
             self.surplus = True
         if not self._checked:
-            self._check_head(len(data))
+            self._checked = self.head_done
+            self._fed += len(data)
+            if self._fed > self._limits.header_bytes:
+                self._check_head()
         if self.complete:
             self._parser = None  # which refers to this reader: no cycle is left to the collector
 
-    def _check_head(self, length: int) -> None:
+    def _check_head(self) -> None:
         """Refuse a head that is too long, while it comes and when it is there."""
-        self._fed += length
         if self.head_done:
-            self._checked = True
             limit = self._limits.header_bytes
-            if self._fed > limit and any(len(n) + len(v) > limit for n, v in self.headers):
+            if any(len(name) + len(value) > limit for name, value in self.headers):
                 raise BadAnswerError(f"got more than {limit} bytes in a header")
         elif self._fed > MAX_HEAD_BYTES:
             raise BadAnswerError("the head of the answer is too long")

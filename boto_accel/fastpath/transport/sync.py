@@ -409,32 +409,24 @@ def _send(connection: Connection, wire: Wire, reader: AnswerReader) -> bool:
     A peer that stops reading may still have answered, so a broken pipe is not an error here.
     Source: urllib3's `HTTPConnectionPool._make_request`.
     """
+    send = connection.send
+    body = wire.body
     try:
-        return _send_all(connection, wire, reader)
+        if body is None:
+            send(wire.head)
+            return True
+        if isinstance(body, bytes) and not wire.expect:
+            send(wire.head + body)
+            return True
+        send(wire.head)
+        if wire.expect and not _may_continue(connection, reader):
+            return False
+        for piece in (body,) if isinstance(body, bytes) else body():
+            send(piece)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ECONNRESET, errno.EPROTOTYPE):
             raise
         return False
-
-
-def _send_all(connection: Connection, wire: Wire, reader: AnswerReader) -> bool:
-    send = connection.send
-    body = wire.body
-    if not wire.expect:
-        if body is None:
-            send(wire.head)
-            return True
-        if isinstance(body, bytes):
-            send(wire.head + body)
-            return True
-    send(wire.head)
-    if wire.expect and not _may_continue(connection, reader):
-        return False
-    if isinstance(body, bytes):
-        send(body)
-    elif body is not None:
-        for piece in body():
-            send(piece)
     return True
 
 
