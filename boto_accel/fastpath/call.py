@@ -393,9 +393,8 @@ def _prove_answer(
         stocks_context["checksum"] = {
             "response_algorithms": [algorithm for algorithm, _ in answers.algorithms]
         }
-    unread = Reply(
-        reply.status, reply.headers, reply.body, None if reply.raw is None else RawBody(b"", None)
-    )
+    unread_raw = None if reply.raw is None else RawBody(b"", None, reply)
+    unread = Reply(reply.status, reply.headers, reply.body, unread_raw)
     stocks = yield from answers.stock_reader.parse(
         client, response_of(prepared, unread), stocks_context
     )
@@ -421,7 +420,7 @@ def response_of(prepared: Prepared, reply: Reply) -> Any:
     """The `AWSResponse` (or its async kin) that stock would have made of *reply*."""
     plan = prepared.plan
     headers = Head(reply.headers, plan.is_async).as_sent()
-    raw = RawBody(b"", None) if reply.raw is None else reply.raw  # never None in stock
+    raw = RawBody(b"", None, reply) if reply.raw is None else reply.raw  # never None in stock
     return stock.aws_response(
         prepared.wire.url, reply.status, headers, raw, reply.body, plan.is_async
     )
@@ -435,6 +434,7 @@ def go_on(
     error: Exception | None,
 ) -> Steps[Any]:
     """Tell stock what came of the first attempt; its result, after its retries."""
+    place = Place(None if prepared.body is None else prepared.body.file)
     if prepared.body is not None:
         prepared.body.restore()
     response = None
@@ -451,7 +451,7 @@ def go_on(
             response = response_of(prepared, reply)
         except UnicodeDecodeError as bad:  # aiobotocore reads header values as UTF-8
             error = HTTPClientError(error=bad)
-    outcome = stock.Outcome(response, error, prepared.invocation_id)
+    outcome = stock.Outcome(response, error, prepared.invocation_id, place)
     steps = stock.go_on(
         call_stock, client, prepared.plan.operation, prepared.params, prepared.settled, outcome
     )

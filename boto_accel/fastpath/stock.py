@@ -17,8 +17,10 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from botocore.exceptions import ConnectionClosedError
 
 from boto_accel import _compat
+from boto_accel.fastpath.checksums import Place
 from boto_accel.fastpath.steps import Steps
 
 Stock = Callable[[Any, str, Mapping[str, Any]], Any]
@@ -33,12 +35,18 @@ class _Captured(BaseException):
 
 
 class Outcome:
-    """What came of the first attempt: an AWSResponse, or the exception that it raised."""
+    """
+    What came of the first attempt: an AWSResponse, or the exception that it raised; and *place*,
+    where it has left the body.
+    """
 
-    def __init__(self, response: Any, error: Exception | None, invocation_id: str) -> None:
+    def __init__(
+        self, response: Any, error: Exception | None, invocation_id: str, place: Place
+    ) -> None:
         self.response = response
         self.error = error
         self.invocation_id = invocation_id
+        self.place = place
 
 
 def request_of(
@@ -140,17 +148,20 @@ def _told(client: Any, outcome: Outcome) -> Any:
     cls = type(endpoint)
     pending = [outcome]
 
-    def first() -> Any:
+    def first(request: Any) -> Any:
         told = pending.pop()
+        told.place.restore()
         if told.error is not None:
+            if isinstance(told.error, ConnectionClosedError):  # the one that sessions tell it
+                told.error.request = request
             raise told.error
         return told.response
 
     def send(self: Any, request: Any) -> Any:
-        return first() if pending else cls._send(self, request)
+        return first(request) if pending else cls._send(self, request)
 
     async def send_async(self: Any, request: Any) -> Any:
-        return first() if pending else await cls._send(self, request)
+        return first(request) if pending else await cls._send(self, request)
 
     def update_context(self: Any, context: Any, attempt: int, *rest: Any, **named: Any) -> Any:
         retries = context.setdefault("retries", {})

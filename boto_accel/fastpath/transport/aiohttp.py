@@ -40,7 +40,7 @@ class StreamedBody(RawBody):
     def closed(self) -> bool:
         return bool(self._connection.closed)
 
-    def close(self) -> None:
+    def _disconnect(self) -> None:
         with suppress(RuntimeError):  # the loop is closed
             self._connection.close()
 

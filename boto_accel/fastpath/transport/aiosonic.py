@@ -156,9 +156,13 @@ class Line(Connection):  # type: ignore[misc]
 
     async def _read_for(self, answer: AnswerReader) -> None:
         try:
-            await self._read_more(self.reader, answer)
+            return await self._read_more(self.reader, answer)
         except FAILURES as error:
-            raise answer_error(error, answer) from error
+            failed = answer_error(error, answer)
+        try:
+            raise failed  # out of the handler above: it may be the same one
+        finally:
+            del failed
 
     async def _read_more(self, reader: asyncio.StreamReader, answer: AnswerReader) -> None:
         data = await reader.read(READ_BYTES)

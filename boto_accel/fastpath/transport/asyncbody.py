@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import StreamReader
+from aiohttp.helpers import noop
 from yarl import URL
 
 from boto_accel.fastpath.transport.http1 import RawHeaders
@@ -63,6 +64,43 @@ class Whole:
         return self._reader
 
 
+class Closed:
+    """
+    The content of a body in memory that was closed: reading it is an error, read or not.
+
+    Source: `aiohttp.ClientResponse._notify_content`.
+    """
+
+    __slots__ = ("_content",)
+
+    def __init__(self, content: Whole) -> None:
+        self._content = content
+
+    async def read(self, n: int = -1) -> bytes:
+        raise closed_error()
+
+    def at_eof(self) -> bool:
+        return self._content.at_eof()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_refusing(self._content._made()), name)
+
+    def __aiter__(self) -> Any:
+        return _refusing(self._content._made()).__aiter__()
+
+
+def closed_error() -> Exception:
+    """What reading raises of a body that was closed."""
+    return aiohttp.ClientConnectionError("Connection closed")
+
+
+def _refusing(reader: StreamReader) -> StreamReader:
+    """*reader*, whose reads raise from now on what they raise already, or that it was closed."""
+    if reader.exception() is None:
+        reader.set_exception(closed_error())
+    return reader
+
+
 class _Quiet:
     """The protocol of a reader that nothing more comes to."""
 
@@ -87,6 +125,7 @@ class RawBody:
         self.status = status
         self._connection = connection
         self._cached: bytes | None = None
+        self._released = False  # by the user
         self.content: Any
         if connection is None:
             self.content = Whole(data)
@@ -96,7 +135,7 @@ class RawBody:
 
     def __del__(self) -> None:
         if self._connection is not None:
-            self.close()
+            self._disconnect()
 
     @property
     def url(self) -> URL:
@@ -120,8 +159,13 @@ class RawBody:
     async def read(self) -> bytes:
         """All of it; kept, so that it can be read again."""
         if self._cached is None:
-            self._cached = body = await self.content.read()
-            return body
+            try:
+                self._cached = await self.content.read()
+            except BaseException:
+                self.close()
+                raise
+        elif self._released:
+            raise closed_error()
         return self._cached
 
     def at_eof(self) -> bool:
@@ -132,12 +176,21 @@ class RawBody:
         return self._connection is None
 
     def close(self) -> None:
+        if not self._released:
+            self._released = True
+            content = self.content
+            self.content = Closed(content) if type(content) is Whole else _refusing(content)
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and not connection._pool.loop.is_closed():
             connection.end(False)
 
-    def release(self) -> None:
+    def release(self) -> Any:
+        """It may be awaited, and need not be."""
         self.close()
+        return noop()
 
     async def __aenter__(self) -> RawBody:
         return self

@@ -90,7 +90,7 @@ def answer_error(error: BaseException, reader: AnswerReader) -> BaseException:
     if isinstance(error, ShortAnswerError):
         return aiohttp.ServerDisconnectedError()
     if isinstance(error, OSError) and not isinstance(error, aiohttp.ClientError):
-        return aiohttp.ClientOSError(*error.args)
+        return _caused(aiohttp.ClientOSError(*error.args), error)
     return error
 
 
@@ -110,7 +110,13 @@ def payload_error(error: BaseException, reader: AnswerReader) -> BaseException:
     text = f"Response payload is not completed: {missing!r}"
     if not isinstance(error, ShortAnswerError):
         text = f"{text}. {error!r}"
-    return aiohttp.ClientPayloadError(text)
+    return _caused(aiohttp.ClientPayloadError(text), missing)
+
+
+def _caused(raised: Exception, cause: BaseException) -> Exception:
+    """Source: `aiohttp.helpers.set_exception`."""
+    raised.__cause__ = cause
+    return raised
 
 
 def hung_up(error: Exception) -> bool:

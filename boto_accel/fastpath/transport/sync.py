@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import http.client
 import io
+import logging
 import os
 import select
 import ssl
@@ -23,6 +24,7 @@ from functools import partial
 from typing import Any
 
 from botocore.exceptions import (
+    BotoCoreError,
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
@@ -45,7 +47,10 @@ from boto_accel.fastpath.transport.wire import Reply, Wire
 
 RECV_BYTES = 64 * 1024  # bytes; one read of a head, and of a chunked body
 EXPECT_WAIT_S = 1.0  # seconds; botocore.awsrequest.AWSConnection._send_output
+POOL_IS_FULL = "Connection pool is full, discarding connection: %s. Connection pool size: %s"
 REFUSES_SHORT_BODIES = _compat.refuses_short_bodies()
+
+logger = logging.getLogger("urllib3.connectionpool")  # whose warning tells who needs larger pools
 
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
@@ -96,7 +101,6 @@ class Pool:
         self._connect_timeout, self._read_timeout = _timeouts(timeout)
         self._most_kept = most_kept
         self._idle: deque[Connection] = deque()
-        self._alive = True
         weakref.finalize(self, _close_all, self._idle)
         _pools.add(self)
 
@@ -107,16 +111,18 @@ class Pool:
             try:
                 connection = idle.pop()
             except IndexError:
-                return self._connect()
+                break
             if not connection.readable(0):
                 return connection
             connection.close()  # readable while idle: closed by the server, or out of step
+        return self._connect()
 
     def give(self, connection: Connection) -> None:
         """Keep *connection* for the next call, or close it where enough are kept."""
-        if self._alive and len(self._idle) < self._most_kept:
+        if len(self._idle) < self._most_kept:
             self._idle.append(connection)
         else:
+            logger.warning(POOL_IS_FULL, self._urllib3_pool.host, len(self._idle))
             connection.close()
 
     def close(self) -> None:
@@ -147,15 +153,19 @@ class Pool:
         try:
             connection = self.take()
         except Exception as error:
-            # Not "from": as in stock, the cause is the context.
-            raise connect_error(error, wire, self._urllib3_pool)  # noqa: B904
+            failed = connect_error(error, wire, self._urllib3_pool)
+        else:
+            try:
+                return self._exchange_on(connection, wire)
+            except BaseException as error:
+                connection.close()
+                if not isinstance(error, Exception):
+                    raise
+                failed = exchange_error(error, wire, self._urllib3_pool)
         try:
-            return self._exchange_on(connection, wire)
-        except BaseException as error:
-            connection.close()
-            if isinstance(error, Exception):
-                raise exchange_error(error, wire, self._urllib3_pool)  # noqa: B904
-            raise
+            raise failed  # out of the handlers above, for its context is urllib3's
+        finally:
+            del failed  # else it would refer to itself, by its traceback and this frame
 
     def _exchange_on(self, connection: Connection, wire: Wire) -> Reply:
         reader = AnswerReader(wire.to_head)
@@ -179,20 +189,21 @@ class Pool:
             else:
                 connection.close()
             if wire.streams and reader.status < 300:
-                return Reply(reader.status, reader.headers, None, RawBody(body, None))
+                raw = RawBody(body, None, reader)
+                return Reply(reader.status, reader.headers, None, raw)
             return Reply(reader.status, reader.headers, body, None)
         source = Rest(self, connection, reader, reusable)
         if not wire.streams:
             body = source.read_whole(reader.take())
             return Reply(reader.status, reader.headers, body, None)
-        raw = RawBody(reader.take(), source)
+        raw = RawBody(reader.take(), source, reader)
         if reader.status < 300:
             return Reply(reader.status, reader.headers, None, raw)
         try:
             return Reply(reader.status, reader.headers, b"".join(raw.stream()), None)
         except urllib3_errors.HTTPError as error:
             # Stock reads it where no attempt is made again: it is for stock to raise.
-            raw = RawBody(b"", Broken(source.as_streamed(error)))
+            raw = RawBody(b"", Broken(source.as_streamed(error)), reader)
             return Reply(reader.status, reader.headers, None, raw)
 
 
@@ -260,10 +271,14 @@ class Rest:
         answers are read in pieces (`AWSResponse.content`), where http.client does not check it.
         """
         if self._left is None:
-            return self._read_parsed(None, before)
+            try:
+                return self._read_parsed(None, before)
+            except urllib3_errors.HTTPError as error:
+                raise self.as_streamed(error) from None
         data = self._read_counted(self._left, before)
         if self._broken is not None:
             self._broken.read(None, b"")
+        self.abandon()  # where it is shorter
         return data
 
     def _read_counted(self, amount: int | None, before: bytes) -> bytes:
@@ -293,7 +308,8 @@ class Rest:
             self.abandon()
             raise _incomplete(http.client.IncompleteRead(data, self._left))
         if not REFUSES_SHORT_BODIES:
-            self.abandon()
+            if not data:  # else the next read comes to the end as well, and may be of all
+                self.abandon()
             return data
         self._connection.close()
         read = self._length - self._left
@@ -460,9 +476,9 @@ def connect_error(error: Exception, wire: Wire, pool: Any) -> Exception:
     url = wire.url
     # In this order: urllib3's NewConnectionError is a ConnectTimeoutError, too.
     if isinstance(error, urllib3_errors.NewConnectionError):
-        return EndpointConnectionError(endpoint_url=url, error=error)
+        return _after(EndpointConnectionError(endpoint_url=url, error=error), error)
     if isinstance(error, urllib3_errors.ConnectTimeoutError):
-        return ConnectTimeoutError(endpoint_url=url, error=error)
+        return _after(ConnectTimeoutError(endpoint_url=url, error=error), error)
     return exchange_error(error, wire, pool)
 
 
@@ -474,22 +490,31 @@ def exchange_error(error: Exception, wire: Wire, pool: Any) -> Exception:
     """
     url = wire.url
     if isinstance(error, (ssl.SSLError, urllib3_errors.SSLError)) or _is_certificate(error):
-        return SSLError(endpoint_url=url, error=urllib3_errors.SSLError(error))
+        return _after(SSLError(endpoint_url=url, error=urllib3_errors.SSLError(error)), error)
     if isinstance(error, TimeoutError):
         timeout = urllib3_errors.ReadTimeoutError(
             pool, url, f"Read timed out. (read timeout={_read_timeout(pool)})"
         )
-        return ReadTimeoutError(endpoint_url=url, error=timeout)
+        return _after(ReadTimeoutError(endpoint_url=url, error=timeout), error)
     if isinstance(error, ShortAnswerError):
         error = http.client.RemoteDisconnected("Remote end closed connection without response")
     elif isinstance(error, BadAnswerError):
         error = http.client.BadStatusLine(str(error))
     if isinstance(error, urllib3_errors.ProtocolError):
-        return ConnectionClosedError(error=error, endpoint_url=url, request=None)
+        return _after(ConnectionClosedError(error=error, endpoint_url=url, request=None), error)
     if isinstance(error, (OSError, http.client.HTTPException)):
         broken = urllib3_errors.ProtocolError("Connection aborted.", error)
-        return ConnectionClosedError(error=broken, endpoint_url=url, request=None)
-    return HTTPClientError(error=error)
+        return _after(ConnectionClosedError(error=broken, endpoint_url=url, request=None), error)
+    return _after(HTTPClientError(error=error), error)
+
+
+def _after(raised: BotoCoreError, first: Exception) -> BotoCoreError:
+    """*raised* as it is when botocore has met urllib3's exception, and that one *first*."""
+    met: Exception = raised.kwargs["error"]
+    if met is not first:
+        met.__context__ = first
+    raised.__context__ = met
+    return raised
 
 
 def _is_certificate(error: Exception) -> bool:
