@@ -12,6 +12,7 @@ import os
 import sqlite3
 import stat
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -74,7 +75,8 @@ def _header(path: str) -> _Header | None:
     immutable: nothing is put beside the file, and nobody is waited for.
     Source: sqlite.org/uri.html; "Database File Format", 1.3; `lockBtree` in btree.c.
     """
-    os.stat(path)  # which says why, where there is none
+    if not stat.S_ISREG(os.stat(path).st_mode):  # who opens a FIFO waits for somebody to write
+        raise OSError(f"{path} is no plain file")
     where = f"{Path(path).absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(where, uri=True)) as connection:
@@ -104,11 +106,25 @@ def prepare(path: str) -> None:
     """
     for suffix in SUFFIXES:
         check_own(path + suffix)
-    if not os.path.lexists(path):
-        try:
-            os.close(open_own(path, os.O_EXCL))
-        except FileExistsError:
-            check_own(path)
+    with _making:
+        if not os.path.lexists(path):
+            try:
+                os.close(open_own(path, os.O_EXCL))
+            except FileExistsError:
+                check_own(path)
+
+
+# Held until a new file is closed again, so that no thread has locks on it by then.
+_making = threading.Lock()
+
+
+def _after_in_child() -> None:
+    global _making
+    _making = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_in_child)
 
 
 def check_own(path: str) -> None:

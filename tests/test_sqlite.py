@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -117,9 +118,18 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         assert not _sqlite.is_foreign(str(path), OURS)
         with pytest.raises(OSError, match="no"):
             _sqlite.is_ours(str(path), OURS)
-    assert not _sqlite.is_foreign(str(tmp_path), OURS)
-    with pytest.raises(OSError, match=str(tmp_path)):
-        _sqlite.is_ours(str(tmp_path), OURS)
+
+
+@posix
+def test_what_is_no_plain_file(tmp_path: Path) -> None:
+    """Who would open a FIFO would wait for ever."""
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path):
+        assert not _sqlite.is_foreign(str(path), OURS)
+        with pytest.raises(OSError, match="no plain file"):
+            _sqlite.is_ours(str(path), OURS)
+        with pytest.raises(_sqlite.RefusedError, match="no plain file"):
+            _sqlite.prepare(str(path))
 
 
 # Locks
@@ -176,6 +186,31 @@ def test_who_opens_it_too_takes_no_locks_away(tmp_path: Path) -> None:
         with botocache_context(cache_path=cache) as other:
             assert list(other.entries()) == []
         assert is_locked(cache)
+
+
+def test_a_new_file_is_closed_before_another_thread_opens_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, closed, found = str(tmp_path / "database"), threading.Event(), []
+    close = os.close
+
+    def look() -> None:
+        _sqlite.prepare(path)
+        found.append(closed.is_set())
+
+    other = threading.Thread(target=look)
+
+    def close_late(descriptor: int) -> None:
+        other.start()
+        other.join(0.2)  # time for it to come too early
+        close(descriptor)
+        closed.set()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", close_late)
+        _sqlite.prepare(path)
+    other.join()
+    assert found == [True]
 
 
 # Modes
