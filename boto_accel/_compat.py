@@ -227,6 +227,13 @@ def connection_pool_of(http_session: Any, url: str) -> Any:
     return pool
 
 
+def warn_of_unverified(pool: Any, connection: Any) -> None:
+    """urllib3's warning, where *connection*, which is open, is of TLS that is not verified."""
+    validate = getattr(pool, "_validate_conn", None)
+    if validate is not None:
+        validate(connection)
+
+
 def refuses_short_bodies() -> bool:
     """
     Whether `URLLib3Session` takes a body that is shorter than its Content-Length for an error.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import SSLError
+from urllib3.exceptions import InsecureRequestWarning
 
 from boto_accel import accelerate
 from tests.fastpath.callers import all_fast, open_caller
@@ -59,6 +60,14 @@ def test_verify_false(flavour: str, server: CaptureServer) -> None:
             s3("head_object", Bucket="b", Key="k")
     assert len(server.requests) == 1
     assert (patch.stats.fast, patch.stats.fallback) == (1, 0)
+
+
+def test_urllib3_warns_of_what_is_not_verified(server: CaptureServer) -> None:
+    """For each connection; in stock for each request, which Python by default shows once."""
+    options = {"endpoint_url": server.endpoint_url, "verify": False}
+    warned = pytest.warns(InsecureRequestWarning, match="host '127.0.0.1'")
+    with open_caller("sync", **options) as s3, all_fast(1), warned:
+        s3("head_object", Bucket="b", Key="k")
 
 
 @pytest.mark.parametrize("form", ["one file", "two files"])

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.fastpath.callers import Caller, all_fast, open_caller
 from tests.servers.capture import CaptureServer, Close, Recorded, Sleep, http_answer
+from tests.servers.tls import TLSFiles, server_context
 
 EVIL = http_answer(200, b"evil", {"x-amz-request-id": "evil"})
 GOOD = b"0123456789"
@@ -148,6 +149,38 @@ def settle(s3: Caller, server: CaptureServer) -> None:
     assert server.wait_until_quiet()
     for _ in range(10):
         s3.run(asyncio.sleep(0)) if s3.is_async else None
+
+
+@pytest.mark.parametrize("reading", ["whole", "pieces"])
+@pytest.mark.parametrize("length", [66_000, 90_000, 200_000])
+def test_what_shares_a_tls_record_with_the_end_of_a_long_body(
+    flavour: str,
+    engine: str,
+    capture: Callable[..., CaptureServer],
+    tls_files: TLSFiles,
+    length: int,
+    reading: str,
+) -> None:
+    """It is with the client already, where no poll of the socket shows it."""
+    if engine == "aiohttp":
+        pytest.skip("aiohttp itself takes it for the second answer")
+    body = b"x" * length
+    own = http_answer(200, b"second", {"x-amz-request-id": "second"})
+    server = capture(
+        lambda request: (
+            own if request.target.endswith(b"second") else http_answer(200, body) + EVIL
+        ),
+        tls=server_context(tls_files),
+    )
+    options = {"endpoint_url": server.endpoint_url, "verify": str(tls_files.ca)}
+    with open_caller(flavour, **options) as s3, all_fast(4):
+        for _ in range(2):
+            stream = s3("get_object", Bucket="b", Key="first")["Body"]
+            while s3.run(stream.read(10_000) if reading == "pieces" else stream.read()):
+                pass
+            answer = s3("get_object", Bucket="b", Key="second")
+            assert answer["ResponseMetadata"]["RequestId"] == "second"
+            assert s3.drain(answer["Body"]) == b"second"
 
 
 # Memory

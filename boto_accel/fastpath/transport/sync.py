@@ -16,6 +16,7 @@ import io
 import logging
 import os
 import select
+import socket
 import ssl
 import weakref
 from collections import deque
@@ -84,6 +85,14 @@ class Connection:
             return bool(self._poll.poll(timeout_s * 1000))
         return bool(select.select([self.sock], [], [], timeout_s)[0])
 
+    def holds_bytes(self) -> bool:
+        """
+        Whether TLS has bytes that came in one record with those that were read: no poll shows them.
+        """
+        if isinstance(self.sock, ssl.SSLSocket):
+            return self.sock.pending() > 0
+        return not isinstance(self.sock, socket.socket)  # another TLS (pyOpenSSL): not known
+
     def close(self) -> None:
         self._http.close()
 
@@ -140,6 +149,7 @@ class Pool:
         made.timeout = self._connect_timeout
         try:
             made.connect()
+            _compat.warn_of_unverified(self._urllib3_pool, made)
         except BaseException:
             made.close()
             raise
@@ -363,7 +373,8 @@ class Rest:
 
     def _finish(self) -> None:
         self.drained = True
-        if self._reusable and not self._reader.surplus:
+        surplus = self._reader.surplus or self._connection.holds_bytes()
+        if self._reusable and not surplus:
             self._pool.give(self._connection)
         else:
             self._connection.close()
