@@ -180,6 +180,11 @@ def cache_of(handler: Any) -> Any:
         _missing(error)
 
 
+def most_attempts_of(handler: Any) -> int | None:
+    """Of a legacy `RetryHandler`, or None where it does not tell."""
+    return getattr(getattr(handler, "_checker", None), "_max_attempts", None)
+
+
 def frozen_in(credentials: Any) -> Any:
     """What `RefreshableCredentials` are frozen to now, without a look at when they expire."""
     try:

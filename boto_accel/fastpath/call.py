@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
-from boto_accel.fastpath import eligibility, proof, stock
+from boto_accel.fastpath import contexts, eligibility, proof, stock
 from boto_accel.fastpath.checksums import Body, Place
 from boto_accel.fastpath.endpoints import Endpoint
 from boto_accel.fastpath.invocation import new_invocation_id
@@ -182,7 +182,7 @@ def _learn(
     stocks = params
     variant = plan.variant(tuple(params), settled=settled is not None)
     if variant.triggered:
-        params = run_triggered(plan, variant, dict(params), context)
+        params = variant.run_triggered(dict(params), context)
         variant = plan.variant(tuple(params), settled=True)
     given = Given(params, stocks, settled)
     endpoint = plan.resolver.find(params, credentials)
@@ -220,20 +220,6 @@ def left_to_stock(client: Any, params: Any, error: Exception) -> tuple[Any, Any,
         return client, params, error
     stand_in = stock.settled_client(client, error.params, error.settled)
     return stand_in, error.params, error.error
-
-
-def run_triggered(
-    plan: Plan, variant: Variant, params: dict[str, Any], context: dict[str, Any]
-) -> dict[str, Any]:
-    """botocore's own parameter handlers that have something to do for these parameters."""
-    for handler in variant.triggered:
-        try:
-            handler(params=params, model=plan.model, context=context, event_name="")
-        except Exception:
-            raise Declined("parameters that botocore refuses") from None
-    for name, value in plan.defaults.items():
-        params.setdefault(name, value)
-    return params
 
 
 def check_bucket(plan: Plan, params: Mapping[str, Any]) -> None:
@@ -337,7 +323,7 @@ def read(prepared: Prepared, reply: Reply) -> dict[str, Any] | None:
 
 
 def context_after(prepared: Prepared) -> dict[str, Any]:
-    """The request context as handlers of after-call find it."""
+    """The request context, as far as botocore's own handlers of after-call look at it."""
     context = dict(prepared.plan.context)
     context.update(prepared.endpoint.context)
     if prepared.settled is not None:
@@ -376,7 +362,7 @@ def finish_slowly(
             http_response=response_of(prepared, reply),
             parsed=result,
             model=plan.model,
-            context=context,
+            context=contexts.as_stocks(prepared, context),
         )
     else:
         answers.finish_quietly(result, reply.status, context)

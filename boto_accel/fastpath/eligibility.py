@@ -46,6 +46,14 @@ PARAMETER_HANDLERS: dict[str, tuple[str, ...]] = {
     "fix_route53_ids": ALWAYS,
     "inject_account_id": ALWAYS,
 }
+# Those that change nothing but the request context.
+CONTEXT_HANDLERS = frozenset(
+    (
+        "ClientCreator._inject_s3_input_parameters",
+        "S3RegionRedirectorv2.annotate_request_context",
+        "AioS3RegionRedirectorv2.annotate_request_context",
+    )
+)
 # Those that change the model of the operation, whatever the parameters.
 MODEL_HANDLERS = frozenset(
     ("remove_bucket_from_url_paths_from_model", "remove_accid_host_prefix_from_model")

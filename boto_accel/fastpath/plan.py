@@ -308,8 +308,9 @@ class PostPlan(PresignPlan):
     """
     The plan of presigned posts of one client.
 
-    proved: signature versions of which botocore's first form was compared with ours.
-    changes_arguments: whether botocore adds to the caller's own fields and conditions.
+    proved: by signature version, and whether fields and conditions were given: of which botocore's
+    first form was compared with ours, and whether it adds to the caller's own fields, and
+    conditions.
     Source: `botocore.signers.generate_presigned_post`.
     """
 
@@ -317,8 +318,7 @@ class PostPlan(PresignPlan):
 
     def __init__(self, client: Any, operation: str, is_async: bool, emitter: Any) -> None:
         super().__init__(client, operation, is_async, emitter)
-        self.proved: set[str | None] = set()
-        self.changes_arguments = False
+        self.proved: dict[tuple[str | None, tuple[bool, bool]], tuple[bool, bool]] = {}
         if Handlers(emitter, client.meta.service_model.operation_model("PutObject")).sees_signing():
             raise Declined("handlers of choose-signer or before-sign")
 

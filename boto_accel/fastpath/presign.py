@@ -72,7 +72,15 @@ def quick(plan: PresignPlan, call: Asked, credentials: Any) -> str | None:
     endpoint = plan.resolver.find(call.params)
     if endpoint is None or (endpoint.version, call.http_method) not in variant.proved:
         return None
-    return _url(plan, variant, endpoint, call, call.params, credentials, None)
+    url = _url(plan, variant, endpoint, call, call.params, credentials, None)
+    _leave_defaults(plan, call)
+    return url
+
+
+def _leave_defaults(plan: PresignPlan, call: Asked) -> None:
+    """botocore's handlers add them to the caller's own dict, where he finds them afterwards."""
+    for name, value in plan.defaults.items():
+        call.params.setdefault(name, value)
 
 
 def slow(
@@ -92,7 +100,7 @@ def slow(
     variant = plan.variant(tuple(params))
     if variant.triggered:
         given = params
-        params = calls.run_triggered(plan, variant, dict(params), context)
+        params = variant.run_triggered(dict(params), context)
         if any(params[name] != value for name, value in given.items()):
             # stock rewrites the caller's own dict: it must not be asked twice
             raise Declined("parameters that a handler of botocore's rewrites")
@@ -103,7 +111,9 @@ def slow(
         endpoint = yield from plan.resolver.resolve(client, params, context)
     kind = (endpoint.version, call.http_method)
     if kind in variant.proved:
-        return _url(plan, variant, endpoint, call, params, credentials, None)
+        url = _url(plan, variant, endpoint, call, params, credentials, None)
+        _leave_defaults(plan, call)
+        return url
     try:
         theirs = yield stock()
     except Exception as error:
@@ -130,7 +140,7 @@ def _url(
     if credentials is None and endpoint.signs:
         raise Declined("no credentials")
     draft = variant.bind_for_presigning(params, endpoint)
-    method = (call.http_method or plan.method).upper()
+    method = (plan.method if call.http_method is None else call.http_method).upper()
     if endpoint.version == "s3v4-query":
         found = _DATE.search(beside) if beside else None
         timestamp = found.group(1) if found else _compat.signing_time()

@@ -29,13 +29,18 @@ FILE_NAME = "${filename}"
 
 
 class Asked(NamedTuple):
-    """The arguments of one `generate_presigned_post`."""
+    """
+    The arguments of one `generate_presigned_post`.
+
+    given: whether fields, and whether conditions, are the caller's own.
+    """
 
     bucket: str
     key: str
     fields: dict[str, Any]
     conditions: list[Any]
     expires_in: int
+    given: tuple[bool, bool]
 
 
 class Moment(NamedTuple):
@@ -53,16 +58,21 @@ def asked(arguments: tuple[Any, ...]) -> Asked:
         raise Declined("parameters of an unusual type")
     if type(conditions) not in (list, type(None)):
         raise Declined("parameters of an unusual type")
+    given = (fields is not None, conditions is not None)
     fields = {} if fields is None else fields
-    return Asked(bucket, key, fields, [] if conditions is None else conditions, expires_in)
+    conditions = [] if conditions is None else conditions
+    return Asked(bucket, key, fields, conditions, expires_in, given)
 
 
 def quick(plan: PostPlan, call: Asked, credentials: Any) -> dict[str, Any] | None:
     """The form, or None where `slow` has to learn something first."""
     endpoint = plan.resolver.find({"Bucket": call.bucket})
-    if endpoint is None or plan.runs_parameter_handlers or endpoint.version not in plan.proved:
+    if endpoint is None or plan.runs_parameter_handlers:
         return None
-    return _form(plan, endpoint, call, credentials, _now(call.expires_in))
+    changes = plan.proved.get((endpoint.version, call.given))
+    if changes is None:
+        return None
+    return _form(plan, endpoint, call, changes, credentials, _now(call.expires_in))
 
 
 def slow(
@@ -82,18 +92,20 @@ def slow(
     if endpoint is None:
         calls.check_bucket(plan, params)
         endpoint = yield from plan.resolver.resolve(client, params, dict(plan.context))
-    if endpoint.version in plan.proved:
-        return _form(plan, endpoint, call, credentials, _now(call.expires_in))
+    kind = (endpoint.version, call.given)
+    changes = plan.proved.get(kind)
+    if changes is not None:
+        return _form(plan, endpoint, call, changes, credentials, _now(call.expires_in))
     copied = call._replace(fields={**call.fields}, conditions=[*call.conditions])
     try:
         theirs = yield stock()
     except Exception as error:
         raise calls.StocksOwn(error) from None
-    # Older releases of botocore add to the caller's own list and dict; so do we then.
-    plan.changes_arguments = len(call.conditions) != len(copied.conditions)
-    ours = _form(plan, endpoint, copied, credentials, _moment_of(theirs))
+    # botocore adds to the caller's own list, and older releases to the dict too; so do we then.
+    changes = (call.fields != copied.fields, call.conditions != copied.conditions)
+    ours = _form(plan, endpoint, copied, changes, credentials, _moment_of(theirs))
     if same(ours, theirs) and list(ours["fields"]) == list(theirs["fields"]):
-        plan.proved.add(endpoint.version)
+        plan.proved[kind] = changes
         counts.count_proved()
     else:
         counts.count_retired()
@@ -112,13 +124,18 @@ def _moment_of(form: dict[str, Any]) -> Moment:
 
 
 def _form(
-    plan: PostPlan, endpoint: Endpoint, call: Asked, credentials: Any, moment: Moment
+    plan: PostPlan,
+    endpoint: Endpoint,
+    call: Asked,
+    changes: tuple[bool, bool],
+    credentials: Any,
+    moment: Moment,
 ) -> dict[str, Any]:
+    """The form; *changes*: whether the caller's own fields, and conditions, are added to."""
     if credentials is None or endpoint.version is None:
         raise Declined("no credentials")
-    conditions, fields = call.conditions, call.fields
-    if not plan.changes_arguments:
-        conditions, fields = [*conditions], {**fields}
+    fields = call.fields if changes[0] else {**call.fields}
+    conditions = call.conditions if changes[1] else [*call.conditions]
     conditions.append({"bucket": call.bucket})
     if call.key.endswith(FILE_NAME):
         conditions.append(["starts-with", "$key", call.key[: -len(FILE_NAME)]])

@@ -15,6 +15,7 @@ from typing import Any
 from zlib import crc32
 
 from botocore import httpchecksum, response
+from botocore.retries.standard import DEFAULT_MAX_ATTEMPTS
 
 from boto_accel import _compat
 from boto_accel._compat import Declined
@@ -112,12 +113,10 @@ class Answers:
             eligibility.unknown(handlers.of(event), eligibility.ANSWER_HANDLERS[event])
             for event in ("response-received", "before-parse", "needs-retry")
         )
-        # retries.standard.MaxAttemptsChecker says so of good answers, too
-        self.one_attempt = (client.meta.config.retries or {}).get(
-            "total_max_attempts"
-        ) == 1 and any(
-            str(name).endswith("RetryHandler.needs_retry") for name in handlers.names("needs-retry")
-        )
+        # Which botocore's retry handler notes in the context; in standard mode it also says of good
+        # answers that there was one attempt alone (retries.standard.MaxAttemptsChecker).
+        self.most_attempts, is_standard = _attempts(client, handlers.of("needs-retry"))
+        self.one_attempt = is_standard and self.most_attempts == 1
         after_call = handlers.of("after-call")
         self.after_call = after_call
         self.emits_after_call = bool(eligibility.unknown(after_call, QUIET_AFTER_CALL))
@@ -193,6 +192,18 @@ class Answers:
     def pure_after_call(self) -> list[Callable[..., Any]]:
         """Those that only change the result."""
         return [h for h in self.after_call if eligibility.name_of(h) in eligibility.PURE_AFTER_CALL]
+
+
+def _attempts(client: Any, handlers: tuple[Callable[..., Any], ...]) -> tuple[int | None, bool]:
+    """(most attempts of a call, whether the mode is standard); None where no handler tells."""
+    for handler in handlers:
+        name = str(eligibility.name_of(handler))
+        if name.endswith("RetryHandler.needs_retry"):
+            retries = client.meta.config.retries or {}
+            return retries.get("total_max_attempts", DEFAULT_MAX_ATTEMPTS), True
+        if name.endswith("RetryHandler"):
+            return _compat.most_attempts_of(handler), False
+    return None, False
 
 
 def _streaming_body(is_async: bool) -> Any:

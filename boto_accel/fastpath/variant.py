@@ -201,6 +201,17 @@ class Variant:
                 write = partial(_constant, write(defaults[member.name]))
             self._query.append((member.name, rest.encode(member.wire_name), write))
 
+    def run_triggered(self, params: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+        """*params* after those of botocore's parameter handlers that have something to do."""
+        for handler in self.triggered:
+            try:
+                handler(params=params, model=self.plan.model, context=context, event_name="")
+            except Exception:
+                raise Declined(scalars.INVALID) from None
+        for name, value in self.plan.defaults.items():
+            params.setdefault(name, value)
+        return params
+
     def algorithm(self, params: Mapping[str, Any]) -> str | None:
         """The request checksum that goes with *params*; declines what botocore refuses."""
         if self._names_algorithm:

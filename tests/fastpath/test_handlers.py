@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from botocore import UNSIGNED
 from botocore.exceptions import ReadTimeoutError
 
 from boto_accel import accelerate, explain
@@ -152,6 +155,47 @@ def test_after_call_handlers_may_change_the_answer(s3: Caller) -> None:
     with all_fast(2):
         for _ in range(2):
             assert s3("head_object", Bucket="b", Key="k")["Mine"] == 1
+
+
+CONTEXTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("get_object", {"Key": "k"}),
+    ("put_object", {"Key": "k", "Body": io.BytesIO(b"x")}),
+    ("put_object", {"Key": "k", "ChecksumAlgorithm": "SHA256"}),
+    ("copy_object", {"Key": "k", "CopySource": {"Bucket": "b", "Key": "a b"}}),
+    ("list_objects_v2", {}),
+    ("delete_objects", {"Delete": {"Objects": [{"Key": "k"}]}}),
+)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard"])
+@pytest.mark.parametrize("anonymous", [False, True])
+def test_after_call_handlers_find_the_context_that_stock_leaves(
+    flavour: str, capture: Any, frozen_clock: Any, mode: str, anonymous: bool
+) -> None:
+    """All that is in it, of each call; and they may change it."""
+    server = capture(http_answer(200, b"<R></R>"))
+    found: list[dict[str, Any]] = []
+
+    def look(context: dict[str, Any], **_: Any) -> None:
+        found.append(copy.deepcopy({k: v for k, v in context.items() if k != "client_config"}))
+        assert len(found[-1]["retries"].pop("invocation-id")) == 36
+        context.get("signing", {}).update(mine=True)
+
+    def call() -> list[dict[str, Any]]:
+        found.clear()
+        for method, params in CONTEXTS * 2:
+            s3(method, Bucket="b", **params)
+        for context in found:
+            context["s3_redirect"]["params"].pop("Body", None)
+        return list(found)
+
+    signature = {"signature_version": UNSIGNED} if anonymous else {}
+    options = {"endpoint_url": server.endpoint_url, "retries": {"mode": mode}, **signature}
+    with open_caller(flavour, **options) as s3:
+        s3.client.meta.events.register("after-call.s3", look)
+        stock = call()
+        with all_fast(2 * len(CONTEXTS)):
+            assert call() == stock
 
 
 @pytest.mark.parametrize("event", REQUEST_EVENTS)
