@@ -165,6 +165,15 @@ READS: dict[str, list[Callable[[Any], Any]]] = {
     "too much, all": [lambda body: body.read(9999), TELL, READ, TELL, READ],
     "too much, some, all": [lambda body: body.read(9999), lambda body: body.read(1), READ, TELL],
     "some, all": [lambda body: body.read(2), READ, TELL, READ],
+    "some, all, some": [
+        lambda body: body.read(2),
+        READ,
+        lambda body: body.read(0),
+        lambda body: body.read(1),
+        TELL,
+    ],
+    "closed": [lambda body: body.read(2), lambda body: body.close(), READ, TELL],
+    "closed, some": [lambda body: body.close(), lambda body: body.read(1), lambda body: list(body)],
 }
 
 

@@ -16,8 +16,12 @@ from typing import Any, Protocol
 
 from urllib3 import HTTPResponse
 from urllib3._collections import HTTPHeaderDict
+from urllib3.exceptions import IncompleteRead, ProtocolError
 
-from boto_accel.fastpath.transport.http1 import RawHeaders
+from boto_accel import _compat
+from boto_accel.fastpath.transport.http1 import RawHeaders, content_length
+
+REFUSES_SHORT_BODIES = _compat.refuses_short_bodies()
 
 
 class Head(Protocol):
@@ -50,6 +54,38 @@ class Source(Protocol):
 
     def abandon(self) -> None:
         """Close the connection: nobody will read the rest."""
+
+
+class Broken:
+    """
+    A body that ends in *error*, however often it is read; asked for all of the rest, it has none.
+
+    Source: `urllib3.HTTPResponse._raw_read`.
+    """
+
+    drained = False
+    socket = None
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def read(self, amount: int | None, before: bytes) -> bytes:
+        if amount is None:
+            return before
+        raise self.error
+
+    def abandon(self) -> None:
+        """The connection is closed already."""
+
+
+def cut_short(read: int, length: int) -> Broken:
+    """What is left of a body of *length* bytes that was closed, or has ended, after *read*."""
+    return Broken(incomplete(IncompleteRead(read, length - read)))
+
+
+def incomplete(error: Exception) -> Exception:
+    """As `urllib3.HTTPResponse._error_catcher` translates it."""
+    return ProtocolError(f"Connection broken: {error!r}", error)
 
 
 class RawBody(io.RawIOBase):
@@ -120,7 +156,7 @@ class RawBody(io.RawIOBase):
         """The rest in pieces of *amt* bytes."""
         if decode_content:
             yield from self._genuine().response.stream(amt, decode_content)
-        while data := self.read(amt):
+        while not self._was_closed and (data := self.read(amt)):
             yield data
 
     def __iter__(self) -> Iterator[bytes]:
@@ -159,6 +195,9 @@ class RawBody(io.RawIOBase):
         self._data, self._at = b"", 0
         if source is not None:
             source.abandon()
+        length = content_length(self._head.headers) if REFUSES_SHORT_BODIES else None
+        if length is not None and length > self._before:
+            self._source = cut_short(self._before, length)
 
     release_conn = close
 

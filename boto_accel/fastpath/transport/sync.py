@@ -43,13 +43,18 @@ from boto_accel.fastpath.transport.http1 import (
     ShortAnswerError,
     content_length,
 )
-from boto_accel.fastpath.transport.rawbody import RawBody
+from boto_accel.fastpath.transport.rawbody import (
+    REFUSES_SHORT_BODIES,
+    Broken,
+    RawBody,
+    cut_short,
+    incomplete,
+)
 from boto_accel.fastpath.transport.wire import Reply, Wire
 
 RECV_BYTES = 64 * 1024  # bytes; one read of a head, and of a chunked body
 EXPECT_WAIT_S = 1.0  # seconds; botocore.awsrequest.AWSConnection._send_output
 POOL_IS_FULL = "Connection pool is full, discarding connection: %s. Connection pool size: %s"
-REFUSES_SHORT_BODIES = _compat.refuses_short_bodies()
 
 logger = logging.getLogger("urllib3.connectionpool")  # whose warning tells who needs larger pools
 
@@ -286,9 +291,9 @@ class Rest:
             except urllib3_errors.HTTPError as error:
                 raise self.as_streamed(error) from None
         data = self._read_counted(self._left, before)
-        if self._broken is not None:
-            self._broken.read(None, b"")
         self.abandon()  # where it is shorter
+        if self._left and self._length and REFUSES_SHORT_BODIES:
+            raise cut_short(self._length - self._left, self._length).error
         return data
 
     def _read_counted(self, amount: int | None, before: bytes) -> bytes:
@@ -314,17 +319,16 @@ class Rest:
         """
         assert self._length is not None
         assert self._left is not None
+        if data and amount is not None:
+            return data  # the next read comes to the end as well, and may be of all
+        self.abandon()
+        if REFUSES_SHORT_BODIES:
+            self._broken = cut_short(self._length - self._left - len(data), self._length)
         if amount is None:
-            self.abandon()
-            raise _incomplete(http.client.IncompleteRead(data, self._left))
-        if not REFUSES_SHORT_BODIES:
-            if not data:  # else the next read comes to the end as well, and may be of all
-                self.abandon()
-            return data
-        self._connection.close()
-        read = self._length - self._left
-        self._broken = Broken(_incomplete(urllib3_errors.IncompleteRead(read, self._left)))
-        return data or self._broken.read(amount, before)
+            raise incomplete(http.client.IncompleteRead(data, self._left))
+        if self._broken is not None:
+            raise self._broken.error
+        return data
 
     def _read_parsed(self, amount: int | None, before: bytes) -> bytes:
         reader = self._reader
@@ -383,27 +387,6 @@ class Rest:
         if not self.drained:
             self.drained = True
             self._connection.close()
-
-
-class Broken:
-    """A body that ends in *error*, however often it is read (`rawbody.Source`)."""
-
-    drained = False
-    socket = None
-
-    def __init__(self, error: Exception) -> None:
-        self._error = error
-
-    def read(self, amount: int | None, before: bytes) -> bytes:
-        raise self._error
-
-    def abandon(self) -> None:
-        """The connection is closed already."""
-
-
-def _incomplete(error: Exception) -> Exception:
-    """As `urllib3.HTTPResponse._error_catcher` translates it."""
-    return urllib3_errors.ProtocolError(f"Connection broken: {error!r}", error)
 
 
 class _Received(io.RawIOBase):
