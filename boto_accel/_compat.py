@@ -73,6 +73,11 @@ def registrations(emitter: Any) -> object:
         _missing(error)
 
 
+ENDPOINT = "_endpoint"  # names of a client's parts in its `__dict__`, and of its endpoint's session
+SIGNER = "_request_signer"
+SESSION = "http_session"
+
+
 def endpoint_of(client: Any) -> Any:
     """The client's `botocore.endpoint.Endpoint`."""
     try:

@@ -44,6 +44,10 @@ class ClientState:
         self._seams: eligibility.Seams | None = None
         self._parts: tuple[dict[str, Any], ...] = ()
         self._part_sizes = 0
+        named = client.__dict__
+        self._endpoint = named.get(_compat.ENDPOINT)
+        self._signer = named.get(_compat.SIGNER)
+        self._session = getattr(self._endpoint, _compat.SESSION, None)
         try:
             self._seams = eligibility.Seams(is_async)
             self._parts = eligibility.parts_of(client)
@@ -73,6 +77,15 @@ class ClientState:
 
     def plan(self, client: Any, operation: str, kind: type[P] = Plan) -> P:  # type: ignore[assignment]
         """The plan of *operation*; raises Declined. Made anew after handlers were registered."""
+        named = client.__dict__
+        if (
+            named.get(_compat.ENDPOINT) is not self._endpoint
+            or named.get(_compat.SIGNER) is not self._signer
+            or (self._parts and self._parts[0].get(_compat.SESSION) is not self._session)
+        ):
+            # By a test, say. All that is known here is of the parts that there were.
+            _compat.keep_on(client, ClientState(client, self.is_async))
+            raise Declined("a part of the client was replaced since its last call")
         if sum(map(len, self._parts)) != self._part_sizes:
             self._check_parts(client)
         if self._refused is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import Any
 from unittest import mock
@@ -15,7 +16,7 @@ import pytest
 from botocore.stub import Stubber
 
 from boto_accel import accelerate, explain
-from tests.fastpath.callers import open_caller
+from tests.fastpath.callers import Caller, open_caller
 from tests.fastpath.outcome import outcome
 from tests.servers.capture import CaptureServer, http_answer
 from tests.servers.clients import make_client
@@ -176,3 +177,51 @@ def test_proxies(
     assert proxy.requests[0].target == b"http://s3.invalid/b/k"
     assert patch.stats.fast == 0
     assert patch.stats.reasons == {"proxies": 1}
+
+
+# What has it, its name there, and another one.
+PARTS: dict[str, Callable[[Any, Any], tuple[Any, str, Any]]] = {
+    "session": lambda own, other: (own._endpoint, "http_session", other._endpoint.http_session),
+    "endpoint": lambda own, other: (own, "_endpoint", other._endpoint),
+    "signer": lambda own, other: (own, "_request_signer", other._request_signer),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_a_client_that_is_replaced(
+    flavour: str, capture: Callable[..., CaptureServer], part: str
+) -> None:
+    """What was known of it is forgotten; whose key signs, over whose connections, is stock's."""
+    server = capture(http_answer(200))
+
+    def keys_seen() -> list[bool]:
+        before = len(server.requests)
+        with ExitStack() as stack:
+            s3, other = two_clients(stack, flavour, server.endpoint_url)
+            for _ in range(2):
+                s3("head_object", Bucket="b", Key="k")
+            with mock.patch.object(*PARTS[part](s3.client, other)):
+                for _ in range(3):
+                    s3("head_object", Bucket="b", Key="k")
+        sent = server.requests[before:]
+        if part == "session":
+            assert {one.connection for one in sent[:2]}.isdisjoint(o.connection for o in sent[2:])
+        return [b"AKIAOTHER" in (one.header("authorization") or b"") for one in sent]
+
+    stock = keys_seen()
+    with accelerate() as patch:
+        assert keys_seen() == stock
+    assert patch.stats.fast == (4 if part == "session" else 2)
+    assert patch.stats.retired == 0
+
+
+def two_clients(stack: ExitStack, flavour: str, url: str) -> tuple[Caller, Any]:
+    """A caller, and another client on its loop, for an aiohttp session belongs to one."""
+    s3 = stack.enter_context(open_caller(flavour, endpoint_url=url))
+    options = {"endpoint_url": url, "aws_access_key_id": "AKIAOTHER"}
+    opening: Any = make_client(flavour, "s3", **options)
+    if not s3.is_async:
+        return s3, stack.enter_context(opening)
+    other = s3.run(opening.__aenter__())
+    stack.callback(lambda: s3.run(opening.__aexit__(None, None, None)))
+    return s3, other
