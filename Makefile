@@ -28,7 +28,7 @@ AWSCLI := $(VENVS)/.awscli-$(VERSION)
 MOTO_SUITE := $(VENVS)/.moto-$(VERSION)
 SOURCES := setup.cfg pyproject.toml tools/environment.py
 
-.PHONY: demo test test-engines soak redis redis-machine crash clients sweep awscli moto lint types build smoke docs bench test-matrix format clean
+.PHONY: demo test test-engines soak redis redis-machine crash clients twins sweep awscli moto lint types build smoke docs bench test-matrix format clean
 .DELETE_ON_ERROR:
 
 demo: $(DEMO)
@@ -53,6 +53,10 @@ redis: $(DEV)
 redis-machine: $(DEV)
 	BOTO_ACCEL_MACHINE_RUNS=2000 $(RUN) -m pytest -n 0 tests/redis_store/test_machine.py -k one_server
 	BOTO_ACCEL_MACHINE_RUNS=200 $(RUN) -m pytest -n 0 tests/redis_store/test_machine.py -k cluster
+
+# Random programs on two clients, one stock and one fast, 5,000 in each world: a quarter of an hour.
+twins: $(DEV)
+	BOTO_ACCEL_TWINS=5000 $(RUN) -m pytest -n 2 tests/twins
 
 # Every operation of every service, stock and fast: about an hour of one core. Goes on where it was
 # interrupted, and writes docs/parity.md.

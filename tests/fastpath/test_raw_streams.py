@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from boto_accel.fastpath.transport.sync import REFUSES_SHORT_BODIES
 from tests.fastpath.callers import Caller, all_fast, open_caller
 from tests.servers.capture import CaptureServer, Close, Recorded, http_answer
 
@@ -144,10 +143,6 @@ def test_the_attributes_of_urllib3s_class(capture: Callable[..., CaptureServer],
         compare(server, key, [lambda body: body.read(4), ask, READ])
 
 
-# An older botocore has urllib3 check lengths, in words of its own: see tests/faults too.
-reads_on = pytest.mark.skipif(
-    REFUSES_SHORT_BODIES, reason="what follows a short body is another error there"
-)
 FILES: dict[str, Callable[[Any], Any]] = {
     "a buffer": lambda body: io.BufferedReader(body, 16).read(20),
     "text": lambda body: io.TextIOWrapper(io.BufferedReader(body._raw_stream), "latin-1").read(),
@@ -159,7 +154,6 @@ FILES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@reads_on
 @pytest.mark.parametrize("key", BODIES)
 @pytest.mark.parametrize("how", FILES)
 def test_a_body_as_a_file(capture: Callable[..., CaptureServer], key: str, how: str) -> None:
@@ -183,7 +177,6 @@ READS: dict[str, list[Callable[[Any], Any]]] = {
 }
 
 
-@reads_on
 @pytest.mark.parametrize("how", READS)
 def test_a_body_that_is_cut_off_and_read_on(
     capture: Callable[..., CaptureServer], how: str

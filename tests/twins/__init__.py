@@ -1,0 +1,1 @@
+"""Random programs on two clients, of which one is accelerated: nobody can tell them apart."""
