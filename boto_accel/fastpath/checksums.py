@@ -10,6 +10,7 @@ import io
 from binascii import b2a_base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from zlib import crc32
@@ -137,7 +138,7 @@ class Body:
         hasher = sha256() if with_sha256 else None
         if summer is not None or hasher is not None:
             try:
-                for piece in _pieces(self._file, READ_BYTES):
+                for piece in iter(partial(self._file.read, READ_BYTES), b""):  # None is no end
                     if summer is not None:
                         summer.update(piece)
                     if hasher is not None:
@@ -222,6 +223,8 @@ def _extent(file: Any) -> tuple[int, int]:
     """(position, bytes from there) of a seekable file. Source: `determine_content_length`."""
     if isinstance(file, io.TextIOBase):
         raise Declined("a body that is read as text")
+    if not file:  # empty to botocore, whatever is in it
+        raise Declined("a body that is false")
     try:
         start = file.tell()
         try:

@@ -52,6 +52,20 @@ class SizedReader(OwnReader):
         return self._length
 
 
+class Falsy(io.BytesIO):
+    """False, though there is something in it."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Unfinished(io.BytesIO):
+    """At its end it gives None, as a file does that would have to wait."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return super().read(size) or None  # type: ignore[return-value]
+
+
 class FailingOnce(io.BytesIO):
     """Its second read fails, and none after it: a disk that had to be asked twice."""
 

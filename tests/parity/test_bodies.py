@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.generate.answers import RawAnswer
-from tests.parity.bodies import KINDS, FailingOnce
+from tests.parity.bodies import KINDS, FailingOnce, Falsy, Unfinished
 from tests.parity.configs import RETRYING, SETUPS, ClientSetup
 from tests.parity.worlds import OK, Request, World
 
@@ -74,6 +74,22 @@ def test_bodies_with_a_length_given(world: World, kind: str) -> None:
     for way in ("http, path", "https, path", "https, checksums when required"):
         pair = world.compare(SETUPS[way], upload(kind, SMALL, ContentLength=len(SMALL)))
         assert pair.differences() == []
+
+
+def test_a_reader_that_is_false_has_no_length(world: World) -> None:
+    """Whatever is in it: so stock says. Where it says so in Content-Length, nobody can answer."""
+    params = lambda _: {"Bucket": "bucket", "Key": "k", "Body": Falsy(SMALL)}  # noqa: E731
+    pair = world.compare(SETUPS["https, path"], Request("put_object", params))
+    assert dict(pair.stock.requests[0].headers)["x-amz-decoded-content-length"] == "0"
+    assert pair.differences() == []
+
+
+@pytest.mark.parametrize("way", ["http, path", "http, payload signed", "http, anonymous"])
+def test_a_reader_that_would_have_to_wait_is_not_at_its_end(world: World, way: str) -> None:
+    params = lambda _: {"Bucket": "bucket", "Key": "k", "Body": Unfinished(SMALL)}  # noqa: E731
+    pair = world.compare(SETUPS[way], Request("put_object", params))
+    assert pair.stock.error is not None
+    assert pair.differences() == []
 
 
 ALGORITHMS = ("CRC32", "SHA1", "SHA256", "SHA512", "CRC32C", "CRC64NVME", "XXHASH64", "crc32", "NO")
