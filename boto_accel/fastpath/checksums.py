@@ -223,8 +223,6 @@ def _extent(file: Any) -> tuple[int, int]:
     """(position, bytes from there) of a seekable file. Source: `determine_content_length`."""
     if isinstance(file, io.TextIOBase):
         raise Declined("a body that is read as text")
-    if not file:  # empty to botocore, whatever is in it
-        raise Declined("a body that is false")
     try:
         start = file.tell()
         try:
@@ -236,6 +234,8 @@ def _extent(file: Any) -> tuple[int, int]:
         file.seek(start)
     except Exception:
         raise Declined("a body that cannot seek") from None
+    if not file:  # empty to botocore, whatever is in it
+        raise Declined("a body that is false")
     return start, end - start
 
 
