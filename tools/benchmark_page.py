@@ -2,7 +2,7 @@
 Writes the tables of docs/benchmark.md from reports of `boto-accel bench --json`.
 
     boto-accel bench --json docs/measured/usual.json
-    boto-accel bench --no-pin --json docs/measured/unpinned.json
+    taskset -c 1 boto-accel bench --no-pin --json docs/measured/onecore.json
     boto-accel bench --http all --only 'aiobotocore/http/*/1KiB/c32/asyncio' \\
         --json docs/measured/engines.json
     boto-accel bench --only '*/dynamodb-*/*' --only '*/sqs-*/*' --only '*/lambda-*/*' \\
@@ -25,7 +25,7 @@ from typing import Any
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = DOCS / "benchmark.md"
-NAMES = ("usual", "unpinned", "engines", "services")
+NAMES = ("usual", "onecore", "engines", "services")
 REPORTS = {name: DOCS / "measured" / f"{name}.json" for name in NAMES}
 # One part of the page: <!-- generated: usual --> … <!-- /generated -->
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
@@ -111,7 +111,7 @@ def engines(report: dict[str, Any]) -> str:
     return f"{rows}\n{footer(report)}"
 
 
-PARTS = {"usual": usual, "unpinned": usual, "engines": engines, "services": services}
+PARTS = {"usual": usual, "onecore": usual, "engines": engines, "services": services}
 
 
 def table(header: Row, rows: Iterable[Row], words: int = 1) -> str:

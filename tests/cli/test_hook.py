@@ -183,7 +183,7 @@ def test_by_environment_alone(
         ({"BOTO_ACCEL": "cache", "BOTO_ACCEL_CACHE": "soon"}, "BOTO_ACCEL_CACHE='soon'; expected "),
         ({"BOTO_ACCEL": "accelerate", "BOTO_ACCEL_HTTP": "x"}, "http='x'; expected one of direct"),
         ({"BOTO_ACCEL": "accelerate,route", "BOTO_ACCEL_ROUTE": "none.json"}, "FileNotFoundError"),
-        ({"BOTO_ACCEL": "cache", "BOTO_ACCEL_CACHE_PATH": "ftp://x"}, "cache='ftp://...'; "),
+        ({"BOTO_ACCEL": "cache", "BOTO_ACCEL_CACHE_PATH": "ftp://x"}, "cache_path='ftp://...'; "),
     ],
 )
 def test_a_wrong_variable_is_one_line_and_no_patch(
