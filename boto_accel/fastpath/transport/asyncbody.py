@@ -158,15 +158,16 @@ class RawBody:
 
     async def read(self) -> bytes:
         """All of it; kept, so that it can be read again."""
-        if self._cached is None:
+        body = self._cached
+        if body is None:
             try:
-                self._cached = await self.content.read()
+                self._cached = body = await self.content.read()
             except BaseException:
                 self.close()
                 raise
         elif self._released:
             raise closed_error()
-        return self._cached
+        return body
 
     def at_eof(self) -> bool:
         return bool(self.content.at_eof())
