@@ -11,7 +11,7 @@ import asyncio
 from typing import Any
 
 import aiohttp
-from aiohttp import StreamReader
+from aiohttp import EMPTY_PAYLOAD, StreamReader
 from aiohttp.helpers import noop
 from yarl import URL
 
@@ -128,7 +128,8 @@ class RawBody:
         self._released = False  # by the user
         self.content: Any
         if connection is None:
-            self.content = Whole(data)
+            # Of a 204 there is nothing to come, be it closed or not.
+            self.content = Whole(data) if status != 204 else EMPTY_PAYLOAD
         else:
             loop = asyncio.get_running_loop()
             self.content = StreamReader(connection, READ_BYTES, loop=loop)
