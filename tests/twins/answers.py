@@ -23,6 +23,8 @@ ERROR = "<Error><Code>{}</Code><Message>m</Message><Key>k</Key><RequestId>q</Req
 # By method and a part of the target.
 CONTENTS = {
     (b"GET", b"list-type"): LISTING,
+    # A document, for what is none is tried again, at once: over a connection that may be closing.
+    (b"GET", b"location"): b"<LocationConstraint>eu-west-1</LocationConstraint>",
     (b"GET", b"long"): LONG,
     (b"GET", b"lines"): b"line one\r\nline two\nlast",
     (b"GET", b"empty"): b"",
