@@ -145,6 +145,23 @@ def test_the_attributes_of_urllib3s_class(capture: Callable[..., CaptureServer],
         compare(server, key, [lambda body: body.read(4), ask, READ])
 
 
+@pytest.mark.parametrize("key", BODIES)
+@pytest.mark.parametrize("size", [3, 10**6])
+def test_a_body_that_urllib3s_class_has_read_and_that_is_closed(
+    capture: Callable[..., CaptureServer], key: str, size: int
+) -> None:
+    """It was read as far as that has read it."""
+    steps: list[Callable[[Any], Any]] = [
+        lambda body: body.read(2),
+        lambda body: body._raw_stream.status,
+        lambda body: body.read(size),
+        lambda body: body.close(),
+        TELL,
+        lambda body: body.read(1),
+    ]
+    compare(capture(serve), key, steps)
+
+
 FILES: dict[str, Callable[[Any], Any]] = {
     "a buffer": lambda body: io.BufferedReader(body, 16).read(20),
     "text": lambda body: io.TextIOWrapper(io.BufferedReader(body._raw_stream), "latin-1").read(),

@@ -189,9 +189,9 @@ class RawBody(io.RawIOBase):
         return self.closed
 
     def close(self) -> None:
+        self._before = self.tell()
         source, self._source = self._source, None
         self._was_closed = True
-        self._before += self._at
         self._data, self._at = b"", 0
         if source is not None:
             source.abandon()
